@@ -1,0 +1,3 @@
+"""ablab: the ablation laboratory for EEG speech decoding."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,99 @@
+"""What a grid is, as values: a base experiment, factors, a design, seeds, and the declared analysis.
+
+Paths stand as written; ``spec.load`` resolves them against the file and checks every level against the
+base experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from ablab.spec.experiment import AsTuple, Name, Positive, SpecModel
+
+DesignName = Literal["full_factorial", "leave_one_out", "add_one_in", "one_at_a_time", "named"]
+
+
+def _levels(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: tuple(levels) if isinstance(levels, list) else levels for key, levels in value.items()}
+    return value
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Contrast(SpecModel):
+    """The one comparison that is confirmatory: two cells by their id."""
+
+    treatment: str = Field(min_length=1)
+    reference: str = Field(min_length=1)
+
+
+class Analysis(SpecModel):
+    """What was decided about the comparison before anything was trained."""
+
+    metric: str = Field(default="test/pearson", min_length=1)
+    contrast: Contrast | None = None
+    """null: the cell with every factor at its last level against the one with every factor at its first."""
+    sesoi: Positive = 0.01
+    """Smallest effect of interest, in r."""
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    model_scope: Literal["pooled", "per_subject"] = "pooled"
+    """pooled: one model is trained on all subjects, so that seeds and subjects are crossed."""
+    controls: Annotated[tuple[str, ...], AsTuple] = ()
+    """Trained control cells; this version has none, so only the empty list is accepted."""
+    claims: str | None = None
+    """Claims file; this version checks none, so only null is accepted."""
+
+    @model_validator(mode="after")
+    def _available(self) -> Analysis:
+        if self.controls:
+            raise ValueError("controls: trained controls are not available in this version; leave it []")
+        if self.claims is not None:
+            raise ValueError("claims: claims files are not available in this version; leave it null")
+        return self
+
+
+class Grid(SpecModel):
+    """An ablation grid as its file declares it."""
+
+    kind: Literal["grid"] = "grid"
+    name: Name
+    notes: str | None = None
+    base: str | None = Field(default=None, min_length=1)
+    """Experiment file, relative to the grid's file; not for ``design: named``."""
+    factors: Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_levels)] = Field(default_factory=dict)
+    """Spec key -> levels; the first is the reference, the last the full level."""
+    design: DesignName = "full_factorial"
+    cells: Mapping[Name, str] = Field(default_factory=dict)
+    """For ``design: named``: cell name -> experiment file, the first being the reference."""
+    seeds: Annotated[tuple[Seed, ...], AsTuple] = Field(default=(0, 1, 2), min_length=1)
+    analysis: Analysis = Field(default_factory=Analysis)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Grid:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: names a seed twice")
+        if self.design == "named":
+            if not self.cells:
+                raise ValueError("cells: design 'named' needs at least one cell (name: experiment file)")
+            if self.factors:
+                raise ValueError("factors: design 'named' takes cells, not factors")
+            if self.base is not None:
+                raise ValueError("base: design 'named' takes cells, each with its own experiment file")
+            return self
+        if self.cells:
+            raise ValueError(f"cells: only for design 'named', not '{self.design}'")
+        if self.base is None:
+            raise ValueError("base: missing; name the experiment file that the factors vary")
+        if not self.factors:
+            raise ValueError("factors: missing; name at least one key with its levels")
+        for key, levels in self.factors.items():
+            if not isinstance(levels, tuple) or len(levels) < 2:
+                raise ValueError(f"factors.{key}: needs a list of at least two levels")
+            if len({repr(level) for level in levels}) != len(levels):
+                raise ValueError(f"factors.{key}: names a level twice")
+        return self

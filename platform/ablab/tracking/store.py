@@ -1,0 +1,125 @@
+"""The contract of a run store: what is kept of every run, and how it is found again.
+
+Promises that every store keeps, held by one shared test class (``tests/tracking/store_contract.py``):
+
+- A run is opened once per key and role. Opening a key again continues the same run (status running),
+  unless it is finished: then a new run is opened and the old one is marked superseded, so that
+  ``records`` and ``states`` never hand out two runs of one key.
+- ``RunWriter`` is used by one process at a time. Metrics are buffered and written in batches; ``flush``,
+  ``finish``, ``fail`` and ``kill`` write everything out. Writing the same (metric, step) twice keeps
+  the first.
+- ``finish`` is the last act of a run: a record that reads ``finished`` is complete.
+- Reads see all that was flushed before they began. Nothing is ever deleted.
+- Every failure to reach or write the store raises ``StoreError`` with the address and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ablab.spec.record import Role, RunRecord, Status, SubjectScore
+from ablab.spec.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Where one run of a study stands; cheap to read for thousands of runs."""
+
+    run_id: str
+    key: str
+    cell: str
+    seed: int
+    role: Role
+    status: Status
+    code_fingerprint: str
+    seconds: float
+    host: str
+    pid: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CellSummary:
+    """What the one summary run of a cell shows in MLflow (``role = 'cell'``); never read as a source."""
+
+    cell: str
+    label: str
+    factors: Mapping[str, object]
+    metrics: Mapping[str, float]
+    """Such as ``test/pearson``, ``test/pearson_sd``, ``test/pearson_ci_low``, ``seeds``."""
+
+
+class RunWriter(Protocol):
+    """Writes one run while it trains."""
+
+    @property
+    def run_id(self) -> str:
+        """The store's id of the run."""
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Append finite scalars at a step."""
+
+    def tag(self, values: Mapping[str, str]) -> None:
+        """Set tags; a later value of the same tag replaces the earlier one."""
+
+    def artifact(self, file: Path, folder: str = "") -> None:
+        """Keep a copy of a file, or of a folder with all it holds."""
+
+    def flush(self) -> None:
+        """Write out what is buffered."""
+
+    def finish(self, metrics: Mapping[str, float], subjects: Sequence[SubjectScore]) -> None:
+        """Store the final metrics and the per-subject table, then mark the run finished."""
+
+    def fail(self, error: str, traceback: str) -> None:
+        """Mark the run failed; the traceback becomes an artifact."""
+
+    def kill(self, reason: str) -> None:
+        """Mark the run killed: interrupted from outside, to be run again."""
+
+
+class RunStore(Protocol):
+    """Keeps runs, one experiment per study."""
+
+    @property
+    def address(self) -> str:
+        """Where the store is, as a user would name it, without any password."""
+
+    def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
+        """Create or continue the run of this trial, with its spec, params, tags and provenance."""
+
+    def studies(self) -> tuple[str, ...]:
+        """Names of all studies, the one written to last first."""
+
+    def states(self, study: str) -> tuple[RunState, ...]:
+        """State of the current run of every (key, role); empty for a study that does not exist."""
+
+    def records(self, study: str) -> tuple[RunRecord, ...]:
+        """Record of the current run of every key with role 'seed'.
+
+        Raises NotFoundError, naming the nearest studies, where the study does not exist.
+        """
+
+    def find(self, run: str) -> RunState:
+        """The run with this run id, or whose key begins with ``run`` (6 characters or more).
+
+        Raises NotFoundError where there is none, or more than one.
+        """
+
+    def artifact(self, run_id: str, name: str) -> Path:
+        """A local copy of an artifact of a run, such as ``train.log`` or ``spec.yaml``.
+
+        Raises NotFoundError where the run has none of that name.
+        """
+
+    def close(self, run_id: str, status: Status, reason: str) -> None:
+        """End a run whose process is gone."""
+
+    def summarise(self, study: str, cells: Sequence[CellSummary]) -> None:
+        """Write the one summary run of each cell, replacing what was there."""
+
+    def describe(self, study: str, text: str) -> None:
+        """Set the study's description (Markdown), shown on top of its page."""

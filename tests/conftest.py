@@ -1,0 +1,42 @@
+"""Shared fixtures: an own state root for every test, the real EEG subset where it is at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ablab.paths import Paths
+
+ROOT = Path(__file__).resolve().parents[1]
+DTU_SUBSET = ROOT.parent / "shared" / "data" / "dtu_subset"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if DTU_SUBSET.is_dir():
+        return
+    skip = pytest.mark.skip(reason="the real EEG subset (8 subjects of the DTU data set) is not at hand")
+    for item in items:
+        if "real_data" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture
+def dtu_subset() -> Path:
+    """Folder with real EEG in the split layout; use with ``@pytest.mark.real_data``."""
+    return DTU_SUBSET
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A state root of the test's own, also for child processes."""
+    home = tmp_path / "mlruns"
+    monkeypatch.setenv("ABLAB_HOME", str(home))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return Paths(home)
