@@ -1,0 +1,63 @@
+# Two commands on a fresh machine: `make demo` (set up, run a small ablation, print the comparison)
+# and `make test` (set up, run every test).
+
+PYTHON ?= python3
+# What to install as PyTorch, in pip's words. Empty: the version pinned in requirements.lock, as the
+# package index offers it (on Linux, the CUDA build). See README, "CPU or CUDA".
+TORCH ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := platform tests benchmarks
+
+.PHONY: help setup demo test lint format bench ui clean
+
+help:
+	@echo "make demo     set up and run the quickstart ablation to its comparison"
+	@echo "make test     set up and run every test"
+	@echo "make lint     ruff, mypy --strict, import-linter"
+	@echo "make format   format the code"
+	@echo "make bench    run the benchmarks, results under benchmarks/results/"
+	@echo "make ui       open the MLflow UI on this machine"
+	@echo "make clean    remove the virtual environment and caches (never mlruns/)"
+
+setup: $(READY)
+
+$(READY): requirements.lock setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ablab needs Python 3.11 or newer; name one with: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+ifeq ($(strip $(TORCH)),)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	grep -v '^torch==' requirements.lock > $(VENV)/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+endif
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/ablab grid run ablations/quickstart.yaml
+
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
+
+lint: $(READY)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+ui: $(READY)
+	$(BIN)/ablab ui
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache platform/ablab.egg-info

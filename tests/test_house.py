@@ -1,0 +1,70 @@
+"""The house as a whole: what lies where, what is locked, and that the two entry points call each other."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_platform_holds_the_package_and_nothing_else(root: Path) -> None:
+    # platform/__init__.py would shadow the standard library's platform module for everything run from here.
+    assert [entry.name for entry in (root / "platform").iterdir() if entry.name != "__pycache__"] == ["ablab"]
+
+
+def test_standard_library_platform_is_importable_from_the_root(root: Path) -> None:
+    code = "import uuid, platform; print(platform.__file__); platform.machine()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).name == "platform.py"
+
+
+def test_mlruns_holds_readme_and_gitignore_only(root: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "mlruns"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert listed == ["mlruns/.gitignore", "mlruns/README.md"]
+
+
+def _requirements(text: str) -> set[str]:
+    names = re.findall(r"^\s*([A-Za-z0-9_.-]+)", text, flags=re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+
+
+def test_every_requirement_is_pinned_in_the_lock(root: Path) -> None:
+    config = configparser.ConfigParser()
+    config.read(root / "setup.cfg")
+    wanted = _requirements(config["options"]["install_requires"])
+    wanted |= _requirements(config["options.extras_require"]["dev"])
+    lines = [line for line in (root / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.+!-]+", line) for line in lines)
+    assert wanted <= _requirements("\n".join(lines))
+
+
+def test_extras_are_declared(root: Path) -> None:
+    config = configparser.ConfigParser()
+    config.read(root / "setup.cfg")
+    assert set(config["options.extras_require"]) == {"ray", "slurm", "postgres", "server", "dev"}
+
+
+def test_ci_runs_make_test(root: Path) -> None:
+    assert (root / ".ci" / "run").read_text().splitlines()[-1] == "make test"
+
+
+def test_every_module_opens_with_what_it_is_for(root: Path) -> None:
+    bare = [
+        path.relative_to(root).as_posix()
+        for path in sorted((root / "platform").rglob("*.py"))
+        if not path.read_text(encoding="utf-8").startswith('"""')
+    ]
+    assert bare == []
+
+
+def test_links_in_the_documents_lead_somewhere(root: Path) -> None:
+    dead = []
+    for page in [*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "benchmarks").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                dead.append(f"{page.relative_to(root)}: {target}")
+    assert dead == []
