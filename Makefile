@@ -39,6 +39,7 @@ endif
 
 demo: $(READY)
 	@$(BIN)/ablab grid run ablations/quickstart.yaml
+	@$(BIN)/ablab compare quickstart
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup

@@ -37,7 +37,9 @@ def test_every_requirement_is_pinned_in_the_lock(root: Path) -> None:
     config.read(root / "setup.cfg")
     wanted = _requirements(config["options"]["install_requires"])
     wanted |= _requirements(config["options.extras_require"]["dev"])
-    lines = [line for line in (root / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    lines = [
+        line for line in (root / "requirements.lock").read_text().splitlines() if not line.startswith("#")
+    ]
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.+!-]+", line) for line in lines)
     assert wanted <= _requirements("\n".join(lines))
 

@@ -112,7 +112,9 @@ class Conformer(SpecModel):
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model: {self.d_model} is not divisible by n_heads {self.n_heads}")
         if self.conv_kernel_size % 2 == 0:
-            raise ValueError(f"conv_kernel_size: {self.conv_kernel_size} is even; same padding needs an odd one")
+            raise ValueError(
+                f"conv_kernel_size: {self.conv_kernel_size} is even; same padding needs an odd one"
+            )
         return self
 
 

@@ -1,6 +1,6 @@
 """The contract of a run store: what is kept of every run, and how it is found again.
 
-Promises that every store keeps, held by one shared test class (``tests/tracking/store_contract.py``):
+Promises that every store keeps, held by one shared test class (``tests/tracking/test_store_contract.py``):
 
 - A run is opened once per key and role. Opening a key again continues the same run (status running),
   unless it is finished: then a new run is opened and the old one is marked superseded, so that
@@ -66,7 +66,7 @@ class RunWriter(Protocol):
         """Set tags; a later value of the same tag replaces the earlier one."""
 
     def artifact(self, file: Path, folder: str = "") -> None:
-        """Keep a copy of a file, or of a folder with all it holds."""
+        """Keep a copy of a file in ``folder``, or of all that a folder holds, its own name left out."""
 
     def flush(self) -> None:
         """Write out what is buffered."""

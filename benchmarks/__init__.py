@@ -1,0 +1,1 @@
+"""What ablab costs, measured: each module measures one thing; its results name their circumstances."""

@@ -1,0 +1,70 @@
+"""Run the benchmarks and keep their results: ``python -m benchmarks [NAME ...]``.
+
+Each result is one JSON file under ``benchmarks/results/`` with date, hardware, versions and command.
+Absolute times belong to the machine named in the file; only ratios within one run may be quoted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+BENCHMARKS = {
+    "startup": "CPU seconds that commands cost beyond the interpreter's own start",
+    "step": "milliseconds and windows per second of a training step, by size and improvement",
+    "diagnostics": "what each diagnostics preset adds to training",
+    "orchestration": "seconds per trial that the launcher, Optuna and MLflow add",
+}
+RESULTS = Path(__file__).parent / "results"
+
+
+def circumstances() -> dict[str, str | int]:
+    """Date, hardware, versions and command of this run."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": "python -m benchmarks " + " ".join(sys.argv[1:]),
+        "processor": _processor(),
+        "cores": psutil.cpu_count(logical=True) or 0,
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "numpy", "mlflow", "optuna")},
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(
+            f"error: no benchmark named {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}",
+            file=sys.stderr,
+        )
+        return 2
+    RESULTS.mkdir(exist_ok=True)
+    for name in names or BENCHMARKS:
+        print(f"{name}: {BENCHMARKS[name]}", flush=True)
+        rows = importlib.import_module(f"benchmarks.{name}").measure()
+        for row in rows:
+            print("  " + "  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+        result = {"benchmark": name, "measures": BENCHMARKS[name], **circumstances(), "rows": rows}
+        (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""What any network has to beat: the linear backward model."""

@@ -1,0 +1,62 @@
+"""``ablab compare``: what a study found."""
+
+from __future__ import annotations
+
+import click
+
+from ablab.cli.options import json_option, print_json
+
+
+@click.command(epilog="Example: ablab compare quickstart --format md")
+@click.argument("study", required=False)
+@click.option("--baseline", metavar="CELL", help="Compare with this cell (id or label) instead.")
+@click.option("--metric", metavar="NAME", help="Compare this metric instead, e.g. gradient/ratio.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "md", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
+@json_option
+@click.option("--all", "everything", is_flag=True, help="Print all rows, and every left-out run by name.")
+def compare(
+    study: str | None, baseline: str | None, metric: str | None, form: str, as_json: bool, everything: bool
+) -> None:
+    """Compare the cells of STUDY with its reference cell; without STUDY, of the latest study.
+
+    One row per cell: mean, difference with interval, p of the crossed quasi-t, verdict, gradient ratio,
+    drift, parameters, time. Beneath: what the intervals generalise to, and which runs were left out.
+    """
+    from ablab.errors import NotFoundError
+    from ablab.orchestration.study_comparison import compare_study
+    from ablab.paths import Paths
+    from ablab.tracking.open import open_store
+
+    paths = Paths.from_environment()
+    store = open_store(paths)
+    if study is None:
+        studies = store.studies()
+        if not studies:
+            raise NotFoundError(
+                f"no study in {store.address} yet; run one: ablab grid run ablations/quickstart.yaml"
+            )
+        study = studies[0]
+    comparison = compare_study(study, paths=paths, store=store, baseline=baseline, metric=metric)
+    if as_json or form == "json":
+        from ablab.reporting import json
+
+        print_json(json.as_object(comparison))
+    elif form == "csv":
+        from ablab.reporting import csv
+
+        click.echo(csv.render(comparison), nl=False)
+    elif form == "md":
+        from ablab.reporting import markdown
+
+        click.echo(markdown.render(comparison), nl=False)
+    else:
+        from ablab.reporting import terminal
+
+        terminal.print_comparison(comparison, everything=everything)

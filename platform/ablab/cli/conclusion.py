@@ -1,0 +1,61 @@
+"""What follows a grid: floor, summaries and description in the store, and the last lines on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ablab.errors import AblabError
+
+if TYPE_CHECKING:
+    from ablab.orchestration.result import GridResult
+    from ablab.paths import Paths
+    from ablab.tracking.store import RunStore
+
+
+def conclude(result: GridResult, *, paths: Paths, store: RunStore) -> tuple[str, ...]:
+    """Bring the store's summaries up to date, and return the closing lines.
+
+    A study that cannot be compared yet (nothing finished, say) is not an error of the run.
+    """
+    if result.completed:
+        try:
+            _summarise(result.study, paths, store)
+        except AblabError as error:
+            click.echo(f"note: no summary: {str(error).splitlines()[0]}", err=True)
+    return closing_lines(result)
+
+
+def closing_lines(result: GridResult) -> tuple[str, ...]:
+    """What happened, and what to type next."""
+    from ablab.reporting.durations import spoken
+
+    counts = [f"{result.completed} completed", f"{result.failed} failed", f"{result.skipped} skipped"]
+    counts += [f"{result.killed} killed"] if result.killed else []
+    counts += [f"{result.not_started} not started"] if result.not_started else []
+    code = f" (exit {result.exit_code})" if result.exit_code else ""
+    first = f"{', '.join(counts)}, {spoken(result.seconds)}{code}"
+    if result.interrupted or result.not_started:
+        again = ["same command goes on"]
+    else:
+        again = [f"same command retries the failed {'one' if result.failed == 1 else 'ones'}"]
+    following = again if result.exit_code else []
+    if result.failures:
+        following.append(f"ablab logs {result.failures[0].key[:6]}")
+    if result.completed or result.skipped:
+        following += [f"ablab compare {result.study}", "ablab ui"]
+    return first, f"next  {';  '.join(following)}"
+
+
+def _summarise(study: str, paths: Paths, store: RunStore) -> None:
+    from ablab.comparison.summary import cell_summaries
+    from ablab.orchestration.study_comparison import compare_study
+    from ablab.reporting import markdown
+
+    if sys.stderr.isatty():
+        click.echo("comparing, and fitting the linear baseline where it is not known yet", err=True)
+    comparison = compare_study(study, paths=paths, store=store, compute_floor=True)
+    store.summarise(study, cell_summaries(comparison))
+    store.describe(study, markdown.description(comparison, f"ablab compare {study}"))

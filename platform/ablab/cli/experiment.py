@@ -1,0 +1,156 @@
+"""``ablab experiment``: write, list, show and run single experiments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ablab.cli.options import SPEC_FILE, json_option, print_json, print_notices, set_option
+from ablab.errors import InputError, SpecError
+from ablab.paths import is_safe_name
+
+
+@click.group()
+def experiment() -> None:
+    """Write, list, show and run experiments: one decoder on one data set."""
+
+
+@experiment.command()
+@click.argument("name")
+@click.option("--extends", required=True, type=SPEC_FILE, metavar="FILE", help="Experiment to start from.")
+@click.option("--residual", type=click.Choice(["none", "global", "gated"]), help="Fusion behind the stack.")
+@click.option("--mlp-head/--no-mlp-head", default=None, help="MLP head, or one linear layer.")
+@click.option("--gradient-scale", metavar="X", help="Factor on the gradient in the backward pass.")
+@set_option
+@click.option("--out", default="experiments", show_default=True, type=SPEC_FILE, help="Folder to write to.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def new(
+    name: str,
+    extends: Path,
+    residual: str | None,
+    mlp_head: bool | None,
+    gradient_scale: str | None,
+    overrides: tuple[str, ...],
+    out: Path,
+    force: bool,
+) -> None:
+    """Write experiments/NAME.yaml, which extends FILE and sets what is given.
+
+    \b
+    Examples:
+      ablab experiment new gated_only --extends experiments/original.yaml --residual gated
+      ablab experiment new small --extends experiments/original.yaml --set model.n_layers=2
+    """
+    from ablab.spec.authoring import new_experiment
+
+    improvements = {
+        "residual": residual,
+        "mlp_head": None if mlp_head is None else str(mlp_head).lower(),
+        "gradient_scale": gradient_scale,
+    }
+    given = [f"improvements.{key}={value}" for key, value in improvements.items() if value is not None]
+    click.echo(new_experiment(name, extends, (*given, *overrides), out, force=force))
+
+
+@experiment.command("list")
+@click.argument("folder", type=SPEC_FILE, default="experiments")
+@json_option
+def list_(folder: Path, as_json: bool) -> None:
+    """List the experiments in FOLDER; files that do not load are reported, and end in exit code 2.
+
+    \b
+    Examples:
+      ablab experiment list
+      ablab experiment list --json
+    """
+    from ablab.spec.catalogue import list_experiments
+
+    found, problems = list_experiments(folder)
+    if as_json:
+        rows = [{"name": entry.name, "file": entry.file, "notes": entry.notes} for entry in found]
+        print_json({"experiments": rows})
+    else:
+        width = max((len(entry.name) for entry in found), default=0)
+        for entry in found:
+            click.echo(f"{entry.name:{width}}  {entry.file}  {entry.notes or ''}".rstrip())
+    if problems:
+        raise SpecError(problems)
+
+
+@experiment.command()
+@click.argument("file", type=SPEC_FILE)
+@set_option
+@json_option
+def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Print every key of FILE with its value, and where the value was written.
+
+    \b
+    Examples:
+      ablab experiment show experiments/v2_full.yaml
+      ablab experiment show experiments/quickstart.yaml --set training.loss.kind=pearson --json
+    """
+    from ablab.spec.load import load_experiment
+
+    loaded = load_experiment(file, overrides)
+    print_notices(loaded.notices)
+    if as_json:
+        print_json(loaded.experiment.model_dump(mode="json"))
+    else:
+        from ablab.spec.writing import resolved_yaml
+
+        click.echo(resolved_yaml(loaded.experiment, loaded.origins), nl=False)
+
+
+@experiment.command()
+@click.argument("file", type=SPEC_FILE)
+@click.option("--seed", required=True, type=click.IntRange(0, 2**32 - 1), help="Seed of the training.")
+@set_option
+@click.option(
+    "--study", default="experiments", show_default=True, metavar="NAME", help="Study it belongs to."
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N.")
+@json_option
+@click.pass_context
+def run(
+    context: click.Context,
+    file: Path,
+    seed: int,
+    overrides: tuple[str, ...],
+    study: str,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Train FILE under one seed and record it; what is done already is not trained again.
+
+    \b
+    Example:
+      ablab experiment run experiments/quickstart.yaml --seed 0
+    """
+    from ablab.spec.load import load_experiment
+
+    if not is_safe_name(study):
+        raise InputError(f"--study: {study!r} is no plain name (letters, digits, '_', '.', '-')")
+    loaded = load_experiment(file, overrides)
+    print_notices(loaded.notices)
+    from ablab.orchestration.experiment import run_experiment
+    from ablab.paths import Paths
+    from ablab.reporting.progress import terminal_progress
+
+    result = run_experiment(
+        loaded,
+        seed=seed,
+        paths=Paths.from_environment(),
+        study=study,
+        device=device,
+        progress=terminal_progress(),
+    )
+    if as_json:
+        print_json(result.as_json())
+    else:
+        outcome = "done" if result.completed else "was done before" if result.skipped else "did not finish"
+        click.echo(f"{loaded.experiment.name} seed {seed}: {outcome} after {result.seconds:.0f} s")
+        for failure in result.failures:
+            click.echo(f"failed: {failure.error}   see: ablab logs {failure.key[:8]}", err=True)
+        click.echo(f"next  ablab compare {result.study};  ablab ui")
+    context.exit(result.exit_code)

@@ -1,0 +1,126 @@
+"""Whether records may be compared: one data set, and specs that differ in declared factors only."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from ablab.comparison.figures import plural
+from ablab.errors import MixedRecordsError
+from ablab.spec.experiment import Level
+from ablab.spec.identity import NOT_IDENTITY, flatten
+from ablab.spec.record import RunRecord
+
+SHOWN = 4
+"""So many keys or runs are named in a message before the rest is counted."""
+
+
+def check_comparable(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Notes that every report of these finished runs has to carry.
+
+    Raises MixedRecordsError where the runs mix data sets, hold a (cell, seed) twice, or differ in keys
+    that are not declared as factors. In a study without factors (named cells) a cell is its experiment
+    file, so cells may differ in any key, the keys are noted, and the runs of one cell must agree.
+    """
+    if not records:
+        return ()
+    study = records[0].study
+    _one_data_set(study, records)
+    specs = [_spec(record) for record in records]
+    declared = {key for record in records for key in record.factors}
+    notes = []
+    differing = _differing(specs)
+    if declared:
+        undeclared = [key for key in differing if not _covered(key, declared)]
+        _refuse_undeclared(study, records, undeclared)
+    elif differing:
+        notes.append(f"cells are whole experiment files; they differ in {_named(differing)}")
+    by_cell: dict[str, list[int]] = defaultdict(list)
+    for index, record in enumerate(records):
+        by_cell[record.cell].append(index)
+    for cell, members in by_cell.items():
+        keys = _differing([specs[index] for index in members])
+        if keys:
+            raise MixedRecordsError(
+                f"study '{study}': runs of cell {cell} differ in {_named(keys)}, so they are not replicates; "
+                "the study holds runs of two versions of its spec. Run the present one under a new name "
+                "(ablab grid run FILE --study NAME)"
+            )
+    _refuse_twice(study, records)
+    notes.extend(_code_notes(records))
+    return tuple(notes)
+
+
+def _one_data_set(study: str, records: Sequence[RunRecord]) -> None:
+    counts = Counter(record.data_fingerprint for record in records)
+    if len(counts) > 1:
+        listed = ", ".join(
+            f"{fingerprint[:8]} ({plural(n, 'run')})" for fingerprint, n in counts.most_common()
+        )
+        raise MixedRecordsError(
+            f"study '{study}': its runs were trained on {len(counts)} different data sets: {listed}. "
+            "Differences between them are not effects of a factor; run each data set under its own study "
+            "(ablab grid run FILE --study NAME)"
+        )
+
+
+def _refuse_undeclared(study: str, records: Sequence[RunRecord], keys: Sequence[str]) -> None:
+    if not keys:
+        return
+    key = keys[0]
+    levels: dict[str, RunRecord] = {}
+    for record in records:
+        levels.setdefault(repr(_spec(record).get(key)), record)
+    shown = ", ".join(
+        f"{level} in {record.cell} seed {record.seed}" for level, record in list(levels.items())[:2]
+    )
+    raise MixedRecordsError(
+        f"study '{study}': runs differ in {_named(keys)}, not declared as factor ({key}: {shown}). "
+        "Declare it under 'factors', or run the present spec under a new name "
+        "(ablab grid run FILE --study NAME)"
+    )
+
+
+def _refuse_twice(study: str, records: Sequence[RunRecord]) -> None:
+    counts = Counter((record.cell, record.seed) for record in records)
+    (cell, seed), n = counts.most_common(1)[0]
+    if n > 1:
+        raise MixedRecordsError(
+            f"study '{study}': {n} finished runs of cell {cell} seed {seed}; a replicate counts once. Run "
+            "the present spec under a new name (ablab grid run FILE --study NAME)"
+        )
+
+
+def _code_notes(records: Sequence[RunRecord]) -> list[str]:
+    """Runs made by other code than most: kept on request, so named, not refused."""
+    counts = Counter(record.code_fingerprint for record in records)
+    if len(counts) == 1:
+        return []
+    usual = counts.most_common(1)[0][0]
+    others = [f"{r.label} s{r.seed}" for r in records if r.code_fingerprint != usual]
+    return [f"{len(counts)} code versions are pooled; most runs are {usual[:8]}, others: {_named(others)}"]
+
+
+def _covered(key: str, declared: set[str]) -> bool:
+    """Whether a factor sets this key: itself, its block, or the ``kind`` that decides its block's keys.
+
+    >>> _covered("training.schedule.gamma", {"training.schedule.kind"})
+    True
+    """
+    blocks = (factor.removesuffix(".kind") for factor in declared)
+    return key in declared or any(key.startswith(f"{block}.") for block in blocks)
+
+
+def _spec(record: RunRecord) -> dict[str, Level]:
+    return {key: value for key, value in flatten(record.experiment).items() if key not in NOT_IDENTITY}
+
+
+def _differing(specs: Sequence[dict[str, Level]]) -> list[str]:
+    """Keys whose value is not the same in all specs (a missing key counts as None), in spec order."""
+    keys = dict.fromkeys(key for spec in specs for key in spec)
+    return [key for key in keys if len({repr(spec.get(key)) for spec in specs}) > 1]
+
+
+def _named(items: Sequence[str]) -> str:
+    rest = len(items) - SHOWN
+    return ", ".join(items[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")

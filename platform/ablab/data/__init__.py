@@ -1,0 +1,1 @@
+"""Recordings -> windows: corpora, their checks, the leakage guard, simulated listeners; `DATASETS`."""

@@ -1,0 +1,48 @@
+"""Kind of data set -> how it is opened. A new kind is one module and one line in `DATASETS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ablab.data import simulate, split_folder
+from ablab.data.corpus import Corpus, DataSummary
+from ablab.paths import Paths
+from ablab.spec.experiment import Dataset
+
+
+class Source(Protocol):
+    """What the module of a kind offers; all three raise DataError for what cannot be used."""
+
+    @property
+    def open_corpus(self) -> Callable[[Any, Paths], Corpus]:
+        """The corpus, checked and guarded against leakage."""
+
+    @property
+    def fingerprint(self) -> Callable[[Any, Paths], str]:
+        """The content's hash; keeps no array."""
+
+    @property
+    def summary(self) -> Callable[[Any, Paths], DataSummary]:
+        """What is told of it; leakage is told, not raised."""
+
+
+DATASETS: dict[str, Source] = {
+    "split_folder": split_folder,
+    "simulated": simulate,
+}
+
+
+def open_corpus(dataset: Dataset, paths: Paths) -> Corpus:
+    """The recordings that this block of an experiment names, checked, with its subset applied."""
+    return DATASETS[dataset.kind].open_corpus(dataset, paths)
+
+
+def fingerprint(dataset: Dataset, paths: Paths) -> str:
+    """Hash of the data's contents, part of every trial's key."""
+    return DATASETS[dataset.kind].fingerprint(dataset, paths)
+
+
+def summary(dataset: Dataset, paths: Paths) -> DataSummary:
+    """What a plan or a report says about the data."""
+    return DATASETS[dataset.kind].summary(dataset, paths)

@@ -1,0 +1,63 @@
+"""Running one experiment under one seed, in the calling process."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from ablab.orchestration.grid import opened
+from ablab.orchestration.interruption import interruptible
+from ablab.orchestration.launchers import Place
+from ablab.orchestration.lock import named_lock
+from ablab.orchestration.progress import Progress, Silence
+from ablab.orchestration.queue import InOrder
+from ablab.orchestration.result import GridResult
+from ablab.orchestration.selection import Selection, standings
+from ablab.orchestration.session import Session
+from ablab.paths import Paths
+from ablab.spec.identity import digest, flatten, trial_key
+from ablab.spec.load import LoadedExperiment
+from ablab.spec.overrides import SOURCE
+from ablab.spec.trial import Cell, Trial
+from ablab.tracking.open import open_store
+from ablab.tracking.provenance import code_fingerprint
+from ablab.tracking.store import RunStore
+
+
+def run_experiment(
+    loaded: LoadedExperiment,
+    *,
+    seed: int,
+    paths: Paths,
+    study: str = "experiments",
+    device: str = "auto",
+    store: RunStore | None = None,
+    progress: Progress | None = None,
+) -> GridResult:
+    """Train one experiment and record it; a finished run is not repeated, unless it is of other code.
+
+    Raises StudyLockedError where another process trains the same trial, DataError, StoreError.
+    """
+    began = time.monotonic()
+    progress = progress or Silence()
+    store = store or open_store(paths)
+    experiment = loaded.experiment
+    with interruptible(signal.SIGINT, signal.SIGTERM):
+        data = opened(experiment.dataset, paths, progress)
+        key = trial_key(experiment, data, seed)
+        trial = Trial(key, study, _cell(loaded), seed, data)
+        # The study is shared by all single experiments: what is locked is this one trial of it.
+        with named_lock(paths.lock(f"{study}-{key}"), f"{experiment.name} seed {seed}"):
+            found = standings([trial], store.states(study), code_fingerprint())
+            done = tuple(each for each in found if each.progress == "done")
+            selection = Selection(() if done else (trial,), done)
+            session = Session(study, selection, InOrder, store, progress, began)
+            return session.run("inline", Place.here(paths.root, "seed", device), 1)
+
+
+def _cell(loaded: LoadedExperiment) -> Cell:
+    """The experiment's name; one with overrides is another cell than the file as it stands."""
+    name = loaded.experiment.name
+    if any(origin == SOURCE for origin in loaded.origins.values()):
+        name = f"{name}@{digest(flatten(loaded.experiment))[:8]}"
+    return Cell(name, name, {}, loaded.experiment)

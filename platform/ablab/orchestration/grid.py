@@ -1,0 +1,104 @@
+"""Running a grid: which trials are missing, one worker after another, every end told and recorded.
+
+One process orchestrates a study at a time. It may die at any moment: the next run ends what is left of it and
+goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import functools
+import signal
+import time
+from collections.abc import Sequence
+
+from ablab.data.datasets import open_corpus
+from ablab.errors import InputError
+from ablab.orchestration.declared import declare
+from ablab.orchestration.gpus import automatic_workers
+from ablab.orchestration.interruption import interruptible
+from ablab.orchestration.launchers import LAUNCHERS, Place
+from ablab.orchestration.leftovers import close_leftovers, end_old_workers
+from ablab.orchestration.lock import study_lock
+from ablab.orchestration.preparation import planned
+from ablab.orchestration.progress import Progress, Silence
+from ablab.orchestration.result import GridResult
+from ablab.orchestration.selection import StaleChoice, select, standings
+from ablab.orchestration.session import Session
+from ablab.paths import Paths
+from ablab.spec.experiment import Dataset
+from ablab.spec.load import LoadedGrid
+from ablab.spec.record import Role
+from ablab.spec.trial import Trial
+from ablab.tracking.provenance import code_fingerprint
+from ablab.tracking.store import RunState, RunStore
+
+_PATIENCE_SECONDS = 7.0  # workers of a dead orchestrator end within five
+
+
+def run_grid(
+    loaded: LoadedGrid,
+    *,
+    paths: Paths,
+    store: RunStore,
+    launcher: str = "local",
+    workers: int | None = None,
+    stale: StaleChoice | None = None,
+    force: Sequence[str] = (),
+    fail_fast: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> GridResult:
+    """Train what is missing of a grid, and say what happened.
+
+    workers: trials at once; None for as many as cores (or GPUs) hold. stale: what to do with finished runs of
+    other code. force: ids or labels of cells to run whatever their standing. fail_fast: end at the first
+    failure. A first Ctrl-C or SIGTERM closes what runs as killed and returns a result; a second does not
+    wait.
+
+    Raises StudyLockedError, StaleRunsError, NotFoundError (force), DataError, StoreError.
+    """
+    from ablab.orchestration.optuna.study import GridStudy
+
+    began = time.monotonic()
+    progress = progress or Silence()
+    study = loaded.study
+    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths):
+        states = settled_states(study, "seed", paths, store, progress)
+        trials = planned(loaded, functools.partial(opened, paths=paths, progress=progress))
+        count = worker_count(launcher, workers, trials)
+        code = code_fingerprint()
+        selection = select(standings(trials, states, code), code=code, stale=stale, force=force)
+        declare(loaded, paths)
+        session = Session(study, selection, lambda: GridStudy(study, trials, paths), store, progress, began)
+        return session.run(launcher, Place.here(paths.root, "seed", device), count, fail_fast=fail_fast)
+
+
+def settled_states(
+    study: str, role: Role, paths: Paths, store: RunStore, progress: Progress
+) -> tuple[RunState, ...]:
+    """The study's run states once everything that a dead orchestrator left behind is ended and closed."""
+    end_old_workers(study, paths, _PATIENCE_SECONDS, progress.note)
+    for state in close_leftovers(study, role, store):
+        progress.note(
+            f"{state.cell} seed {state.seed} is left to process {state.pid} on {state.host};"
+            f" if that is gone: --force {state.cell}"
+        )
+    return store.states(study)
+
+
+def opened(dataset: Dataset, paths: Paths, progress: Progress) -> str:
+    """Check the data and, where they are simulated, make them, once and before any worker opens them."""
+    corpus = open_corpus(dataset, paths)
+    for notice in corpus.notices:
+        progress.note(notice)
+    return corpus.fingerprint
+
+
+def worker_count(launcher: str, workers: int | None, trials: Sequence[Trial]) -> int:
+    """How many trials run at once; threads are the trials' own and are never changed."""
+    if launcher not in LAUNCHERS:
+        raise InputError(f"--launcher: no launcher {launcher!r} (there are: {', '.join(LAUNCHERS)})")
+    if launcher == "inline":
+        return 1
+    threads = max(trial.cell.experiment.training.threads for trial in trials)
+    return min(workers or automatic_workers(threads), len(trials))

@@ -1,0 +1,92 @@
+"""The contract of a launcher, and the table of those there are.
+
+Promises that every launcher keeps, held by one shared test class
+(``tests/orchestration/launcher_contract.py``):
+
+- ``submit`` takes a trial while fewer than ``capacity`` are in flight, and returns at once.
+- ``wait`` hands on what trials tell, in each trial's own order, and returns once at least one event was
+  handed on, or after a moment. Without trials in flight it returns at once.
+- Every submitted trial ends with exactly one of Finished, Failed or Killed, and then no longer counts as in
+  flight. A trial whose process dies ends as Failed with the signal or exit code in the text.
+- ``stop`` ends what is in flight: politely, so that runs are closed as killed, and after ``grace_seconds`` by
+  force. Afterwards nothing is in flight and no process of the launcher is left. It can be called twice.
+- Trials never see one another: not their failures, not their random state.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ablab.orchestration.events import Emit
+from ablab.spec.record import Role
+from ablab.spec.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a trial is trained: all that a worker would otherwise take from its surroundings."""
+
+    root: Path
+    """State root, absolute."""
+    store_uri: str | None
+    """Address of a shared tracking store; None for the one under ``root``."""
+    folder: Path
+    """Working directory, which relative data paths refer to."""
+    role: Role = "seed"
+    device: str = "auto"
+
+    @classmethod
+    def here(cls, root: Path, role: Role = "seed", device: str = "auto") -> Place:
+        """The calling process's own surroundings, written down."""
+        return cls(root.absolute(), os.environ.get("MLFLOW_TRACKING_URI") or None, Path.cwd(), role, device)
+
+
+Act = Callable[[Trial, Place, Emit], None]
+"""Trains a trial and emits Started, Advanced, Warned and one end. Importable by name, so that it travels."""
+
+
+class Launcher(Protocol):
+    """Runs trials somewhere; see the module's docstring for what it promises."""
+
+    @property
+    def capacity(self) -> int:
+        """How many trials may be in flight at once."""
+
+    @property
+    def in_flight(self) -> tuple[Trial, ...]:
+        """Submitted trials that have not ended, oldest first."""
+
+    def submit(self, trial: Trial) -> None:
+        """Start a trial."""
+
+    def wait(self) -> None:
+        """Hand on events; see the promises."""
+
+    def stop(self, grace_seconds: float) -> None:
+        """End everything that is in flight."""
+
+
+MakeLauncher = Callable[[Act, Place, Emit, int], Launcher]
+"""(act, place, where events go, workers) -> launcher."""
+
+
+def _inline(act: Act, place: Place, emit: Emit, workers: int) -> Launcher:
+    from ablab.orchestration.inline_launcher import InlineLauncher
+
+    return InlineLauncher(act, place, emit)
+
+
+def _local(act: Act, place: Place, emit: Emit, workers: int) -> Launcher:
+    from ablab.orchestration.local_launcher import LocalLauncher
+
+    return LocalLauncher(act, place, emit, workers)
+
+
+LAUNCHERS: Mapping[str, MakeLauncher] = {
+    "inline": _inline,
+    "local": _local,
+}

@@ -1,0 +1,193 @@
+"""A fresh process per trial on this machine, forked from a server that has torch loaded already.
+
+A crash, a leak or a kill stays in its own process, and starting one costs a fork instead of the imports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import types
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+
+from ablab.errors import WorkerDiedError
+from ablab.orchestration import worker_process
+from ablab.orchestration.events import Emit, End, Failed, Killed, Started
+from ablab.orchestration.gpus import visible_gpus
+from ablab.orchestration.interruption import requests
+from ablab.orchestration.launchers import Act, Place
+from ablab.paths import Paths
+from ablab.spec.trial import Trial
+
+_MOMENT_SECONDS = 0.5  # how long `wait` waits, so that the caller can look around
+_LINES_OF_LAST_WORDS = 3
+_PATIENT_REQUESTS = 1  # a second Ctrl-C means: now
+
+
+@dataclass(slots=True)
+class _Worker:
+    trial: Trial
+    slot: int
+    process: ForkServerProcess
+    connection: Connection
+    run_id: str | None = None
+    heard: bool = True
+    """Whether more may come through the connection."""
+    ended: bool = False
+    stopped: bool = False
+    """Whether it was told to stop, so that its death is no failure."""
+
+
+class LocalLauncher:
+    """See `ablab.orchestration.launchers.Launcher`."""
+
+    def __init__(self, act: Act, place: Place, emit: Emit, workers: int) -> None:
+        self._act, self._place, self._emit = act, place, emit
+        self._capacity = workers
+        self._workers: list[_Worker] = []
+        self._gpus = visible_gpus()
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(worker_process.PRELOAD))
+
+    @property
+    def capacity(self) -> int:
+        """See `Launcher.capacity`."""
+        return self._capacity
+
+    @property
+    def in_flight(self) -> tuple[Trial, ...]:
+        """See `Launcher.in_flight`."""
+        return tuple(worker.trial for worker in self._workers)
+
+    def submit(self, trial: Trial) -> None:
+        """See `Launcher.submit`."""
+        free = set(range(self._capacity)) - {worker.slot for worker in self._workers}
+        if not free:
+            raise RuntimeError(f"all {self._capacity} workers are busy")
+        slot = min(free)
+        gpu = self._gpus[slot % len(self._gpus)] if self._gpus else None
+        reader, writer = self._context.Pipe(duplex=False)
+        process = self._context.Process(
+            target=worker_process.main,
+            args=(self._act, trial, self._place, writer, gpu),
+            name=trial.name,
+            daemon=False,  # a daemonic process may start no children of its own
+        )
+        with _without_main():
+            process.start()
+        writer.close()
+        self._workers.append(_Worker(trial, slot, process, reader))
+
+    def wait(self) -> None:
+        """See `Launcher.wait`."""
+        if self._workers:
+            self._listen(_MOMENT_SECONDS)
+
+    def stop(self, grace_seconds: float) -> None:
+        """See `Launcher.stop`."""
+        for worker in self._workers:
+            worker.stopped = True
+            _signal(worker, signal.SIGTERM)
+        deadline = time.monotonic() + grace_seconds
+        while self._workers and (left := deadline - time.monotonic()) > 0 and requests() <= _PATIENT_REQUESTS:
+            self._listen(min(left, _MOMENT_SECONDS))
+        for worker in self._workers:
+            _signal(worker, signal.SIGKILL)
+        while self._workers:
+            self._listen(_MOMENT_SECONDS)
+
+    def _listen(self, seconds: float) -> None:
+        by_sentinel = {worker.process.sentinel: worker for worker in self._workers}
+        by_connection = {worker.connection: worker for worker in self._workers if worker.heard}
+        ready = wait([*by_sentinel, *by_connection], seconds)
+        for worker in tuple(self._workers):
+            if worker.connection in ready:
+                self._drain(worker)
+        for worker in [by_sentinel[thing] for thing in ready if isinstance(thing, int)]:
+            self._drain(worker)  # what was sent between the last look and the end
+            self._bury(worker)
+
+    def _drain(self, worker: _Worker) -> None:
+        while worker.heard and worker.connection.poll():
+            try:
+                event = worker.connection.recv()
+            except (EOFError, OSError):
+                worker.heard = False
+                return
+            if isinstance(event, Started):
+                worker.run_id = event.run_id
+            if isinstance(event, End):
+                worker.ended = True
+            self._emit(event)
+
+    def _bury(self, worker: _Worker) -> None:
+        worker.process.join()
+        worker.connection.close()
+        self._workers.remove(worker)
+        folder = Paths(self._place.root).workers(worker.trial.study)
+        pid, exitcode = worker.process.pid, worker.process.exitcode
+        assert pid is not None and exitcode is not None, "the process was started and has ended"
+        output = worker_process.output_file(folder, pid)
+        words = output.read_text(errors="replace") if output.exists() else ""
+        worker.process.close()
+        for left in (output, *folder.glob(f"*-{pid}.json")):
+            left.unlink(missing_ok=True)
+        if worker.ended:
+            return
+        key = worker.trial.key
+        if worker.stopped:
+            self._emit(Killed(key, worker.run_id, "stopped by the orchestrator", closed=False))
+        else:
+            error = WorkerDiedError(_cause_of_death(exitcode, words))
+            self._emit(Failed(key, worker.run_id, str(error), closed=False))
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Start processes without a main module: children import it again, and a script that starts a grid
+    without a ``__name__`` guard would start the grid once more in every worker.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _signal(worker: _Worker, number: signal.Signals) -> None:
+    pid = worker.process.pid
+    if pid is None or worker.process.exitcode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if number == signal.SIGKILL and os.getpgid(pid) == pid:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+
+
+def _cause_of_death(exitcode: int, words: str) -> str:
+    """One line on how a process ended.
+
+    >>> _cause_of_death(-9, "")
+    'the worker was killed by signal 9 (SIGKILL; out of memory?)'
+    >>> _cause_of_death(3, "loading\\nterminate called")
+    'the worker ended with exit code 3: loading | terminate called'
+    """
+    if exitcode < 0:
+        name = signal.Signals(-exitcode).name if -exitcode in set(signal.Signals) else "unknown"
+        hint = "; out of memory?" if -exitcode == signal.SIGKILL else ""
+        cause = f"the worker was killed by signal {-exitcode} ({name}{hint})"
+    else:
+        cause = f"the worker ended with exit code {exitcode}"
+    words = words.partition("Fatal Python error")[0]  # the rest is faulthandler's, and the signal says it
+    lines: Sequence[str] = [line.strip() for line in words.splitlines() if line.strip()]
+    return f"{cause}: {' | '.join(lines[-_LINES_OF_LAST_WORDS:])}" if lines else cause

@@ -1,0 +1,168 @@
+"""A grid as an Optuna study: what is missing is enqueued, asked for, and told when it has ended.
+
+The tracking store decides what is missing; Optuna keeps the order, the values and the failures, so that its
+dashboard and importance plots work on a grid. Values are validation r: no test metric is ever told.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+import optuna
+from filelock import FileLock
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalChoiceType,
+    CategoricalDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from ablab.errors import StoreError
+from ablab.paths import Paths
+from ablab.spec.experiment import Level
+from ablab.spec.identity import digest
+from ablab.spec.trial import Trial
+
+OBJECTIVE = "validation/pearson"
+_LARGEST_SEED = 2**32 - 1
+_BUSY_SECONDS = 60.0  # SQLite's own default gives up after 5 s, too little beside another study's writer
+
+
+def study_name(study: str, factors: Mapping[str, Sequence[Level]]) -> str:
+    """``<study>-<hash of the factors>``: Optuna refuses a stored categorical that gains a level.
+
+    >>> study_name("q", {"a": [1, 2]}) == study_name("q", {"a": [1, 2, 3]})
+    False
+    """
+    return f"{study}-{digest({key: list(levels) for key, levels in factors.items()})[:8]}"
+
+
+class GridStudy:
+    """The Optuna side of one grid run; used by one process, which holds the study's lock."""
+
+    def __init__(self, study: str, trials: Sequence[Trial], paths: Paths) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        factors = _levels(trials)
+        self._distributions: dict[str, BaseDistribution] = {
+            key: CategoricalDistribution(levels) for key, levels in factors.items()
+        }
+        self._distributions["seed"] = IntDistribution(0, _LARGEST_SEED)
+        self._asked: dict[str, optuna.Trial] = {}
+        self._paths = paths
+        try:
+            self._study = _open(study_name(study, factors), paths)
+            self._end_left_over()
+        except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+            raise _store_error(paths, error) from error
+
+    def enqueue(self, trials: Sequence[Trial]) -> None:
+        """Add the trials to run; those still waiting from an earlier run are not added again."""
+        try:
+            waiting = {
+                trial.user_attrs.get("key")
+                for trial in self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            }
+            for trial in trials:
+                if trial.key not in waiting:
+                    self._study.enqueue_trial(
+                        _params(trial),
+                        user_attrs={"key": trial.key, "cell": trial.cell.id, "seed": trial.seed},
+                    )
+        except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+            raise _store_error(self._paths, error) from error
+
+    def ask(self, wanted: Mapping[str, Trial]) -> Trial | None:
+        """The next enqueued trial whose key is in ``wanted``; None where none is left.
+
+        What waits but is not wanted (already asked for, finished since, or of another code) is told failed.
+        """
+        try:
+            while self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                asked = self._study.ask(self._distributions)
+                key = str(asked.user_attrs.get("key"))
+                if key in wanted and key not in self._asked:
+                    self._asked[key] = asked
+                    return wanted[key]
+                self._study.tell(asked, state=TrialState.FAIL)
+        except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+            raise _store_error(self._paths, error) from error
+        return None
+
+    def finished(self, key: str, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Tell the validation r of a finished run; without a finite one, that it failed."""
+        value = metrics.get(OBJECTIVE, math.nan)
+        self._tell(key, run_id, value if math.isfinite(value) else None)
+
+    def failed(self, key: str, run_id: str | None) -> None:
+        """Tell that a run failed or was killed."""
+        self._tell(key, run_id, None)
+
+    def _tell(self, key: str, run_id: str | None, value: float | None) -> None:
+        asked = self._asked[key]
+        try:
+            if run_id is not None:
+                asked.set_user_attr("run_id", run_id)
+            if value is None:
+                self._study.tell(asked, state=TrialState.FAIL)
+            else:
+                self._study.tell(asked, value)
+        except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+            raise _store_error(self._paths, error) from error
+
+    def _end_left_over(self) -> None:
+        """A killed orchestrator leaves its trials running for ever; the lock says that it is gone."""
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _open(name: str, paths: Paths) -> optuna.Study:
+    paths.root.mkdir(parents=True, exist_ok=True)
+    lock = paths.lock("optuna.db")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):  # two processes that create the schema at once fail
+        storage = optuna.storages.RDBStorage(
+            f"sqlite:///{paths.optuna_db}", engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}}
+        )
+        return optuna.create_study(
+            storage=storage,
+            study_name=name,
+            direction="maximize",
+            sampler=optuna.samplers.RandomSampler(seed=0),  # never samples: every parameter is enqueued
+            load_if_exists=True,
+        )
+
+
+def _levels(trials: Sequence[Trial]) -> dict[str, list[CategoricalChoiceType]]:
+    levels: dict[str, list[CategoricalChoiceType]] = {}
+    for trial in trials:
+        for key, level in _factors(trial).items():
+            known = levels.setdefault(key, [])
+            if all((type(level), level) != (type(other), other) for other in known):
+                known.append(level)
+    return levels
+
+
+def _factors(trial: Trial) -> dict[str, CategoricalChoiceType]:
+    if not trial.cell.factors:
+        return {"cell": trial.cell.id}
+    return {key: _choice(level) for key, level in trial.cell.factors.items()}
+
+
+def _choice(level: Level) -> CategoricalChoiceType:
+    return level if level is None or isinstance(level, bool | int | float | str) else json.dumps(level)
+
+
+def _params(trial: Trial) -> dict[str, CategoricalChoiceType]:
+    return {**_factors(trial), "seed": trial.seed}
+
+
+def _store_error(paths: Paths, error: Exception) -> StoreError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return StoreError(
+        f"the Optuna study in {paths.optuna_db} cannot be used: {lines[0]}\n"
+        "it holds nothing that the tracking store does not: where it is damaged, move it away and run again"
+    )

@@ -1,0 +1,132 @@
+"""One stretch of running trials: starts them, hears every event, tells the queue, the store and the progress.
+
+Knows nothing of grids: the caller holds the study's lock and has selected what runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+
+from ablab.orchestration.act import train
+from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started, Warned
+from ablab.orchestration.interruption import requests, shielded
+from ablab.orchestration.launchers import LAUNCHERS, Launcher, Place
+from ablab.orchestration.progress import Progress
+from ablab.orchestration.queue import Queue
+from ablab.orchestration.result import Failure, GridResult
+from ablab.orchestration.selection import Selection
+from ablab.tracking.store import RunStore
+
+GRACE_SECONDS = 5.0
+"""For workers that are told to stop: one training step and the last write of a run."""
+
+
+class Session:
+    """Runs the selected trials of one study; used once."""
+
+    def __init__(
+        self,
+        study: str,
+        selection: Selection,
+        queue: Callable[[], Queue],
+        store: RunStore,
+        progress: Progress,
+        began: float,
+    ) -> None:
+        """``queue`` is made only where something has to run; ``began`` is when the command did."""
+        self._began = began
+        self._study = study
+        self._selection = selection
+        self._trials = {trial.key: trial for trial in selection.to_run}
+        self._make_queue = queue
+        self._store, self._progress = store, progress
+        self._failures: list[Failure] = []
+        self._killed = 0
+        self.finished: list[Finished] = []
+
+    def run(self, launcher: str, place: Place, workers: int, *, fail_fast: bool = False) -> GridResult:
+        """Run until nothing is left, or a failure (``fail_fast``) or an interruption ends it."""
+        interrupted = False
+        threads = max((trial.cell.experiment.training.threads for trial in self._trials.values()), default=1)
+        skipped = len(self._selection.skipped)
+        self._progress.begin(self._study, len(self._trials), skipped, workers, threads, self._store.address)
+        try:
+            if self._trials:
+                # In this process the caller's store is shared; a worker opens its own.
+                act = functools.partial(train, store=self._store) if launcher == "inline" else train
+                with shielded():
+                    self._queue = self._make_queue()
+                    self._go(LAUNCHERS[launcher](act, place, self._hear, workers), fail_fast)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            self._progress.end()
+        completed = len(self.finished)
+        return GridResult(
+            study=self._study,
+            completed=completed,
+            killed=self._killed,
+            skipped=skipped,
+            not_started=len(self._trials) - completed - self._killed - len(self._failures),
+            seconds=time.monotonic() - self._began,
+            failures=tuple(self._failures),
+            interrupted=interrupted,
+        )
+
+    def _go(self, launcher: Launcher, fail_fast: bool) -> None:
+        self._queue.enqueue(tuple(self._trials.values()))
+        try:
+            while True:
+                self._fill(launcher)
+                if not launcher.in_flight:
+                    return
+                launcher.wait()
+                if requests() or (fail_fast and self._failures):
+                    return
+        finally:
+            launcher.stop(GRACE_SECONDS)
+
+    def _fill(self, launcher: Launcher) -> None:
+        while len(launcher.in_flight) < launcher.capacity:
+            trial = self._queue.ask(self._trials)
+            if trial is None:
+                return
+            launcher.submit(trial)
+
+    def _hear(self, event: Event) -> None:
+        trial = self._trials[event.key]
+        match event:
+            case Started():
+                self._progress.started(trial, event.run_id)
+            case Advanced():
+                self._progress.advanced(trial, event.epoch, event.epochs, event.values)
+            case Warned():
+                self._progress.warning(trial, event.text)
+            case Finished():
+                self.finished.append(event)
+                self._queue.finished(trial.key, event.run_id, event.metrics)
+                self._progress.finished(trial, event.seconds, event.metrics)
+            case Failed():
+                self._failures.append(Failure(trial.key, trial.cell.id, event.error))
+                run_id = self._settle(event, event.error)
+                self._queue.failed(trial.key, run_id)
+                self._progress.failed(trial, run_id, event.error)
+            case Killed():
+                self._killed += 1
+                run_id = self._settle(event, event.reason)
+                self._queue.failed(trial.key, run_id)
+                self._progress.killed(trial, event.reason)
+
+    def _settle(self, event: Failed | Killed, reason: str) -> str | None:
+        """Close the run of a trial that could not do it itself; returns the run's id where there is one."""
+        if event.closed:
+            return event.run_id
+        trial = self._trials[event.key]
+        run_id = event.run_id
+        for state in self._store.states(trial.study):
+            if state.key == trial.key and state.status == "running" and run_id in (None, state.run_id):
+                self._store.close(state.run_id, "failed" if isinstance(event, Failed) else "killed", reason)
+                run_id = state.run_id
+        return run_id

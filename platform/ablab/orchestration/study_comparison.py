@@ -1,0 +1,84 @@
+"""A study -> its Comparison: the runs in the store, what was declared, and the floor of the linear model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablab.baselines.cache import floor
+from ablab.comparison.compare import compare
+from ablab.comparison.values import Comparison
+from ablab.data.datasets import fingerprint
+from ablab.errors import DataError
+from ablab.orchestration.declared import analysis_of
+from ablab.paths import Paths
+from ablab.spec.record import RunRecord
+from ablab.tracking.provenance import code_fingerprint
+from ablab.tracking.store import RunStore
+
+
+def compare_study(
+    study: str,
+    *,
+    paths: Paths,
+    store: RunStore,
+    baseline: str | None = None,
+    metric: str | None = None,
+    compute_floor: bool = False,
+) -> Comparison:
+    """Compare the cells of a study.
+
+    baseline: id or label of a cell instead of the declared reference. metric: instead of the declared one.
+    compute_floor: fit the linear model where its result is not known yet; it takes seconds to minutes.
+
+    Raises NotFoundError (study, cell, metric, nothing finished), MixedRecordsError, StoreError.
+    """
+    records = store.records(study)
+    declared = analysis_of(study, paths)
+    notes = []
+    if declared is None:
+        notes.append("no analysis is declared for this study in this state root: the defaults are used")
+    linear, why_not = _floor(records, paths, compute_floor)
+    if why_not:
+        notes.append(why_not)
+    notes += _stale(records)
+    return compare(
+        records,
+        study=study,
+        analysis=declared.analysis if declared else None,
+        reference=declared.reference if declared else None,
+        treatment=declared.treatment if declared else None,
+        metric=metric,
+        baseline=baseline,
+        floor=linear,
+        notes=notes,
+    )
+
+
+def _floor(records: Sequence[RunRecord], paths: Paths, compute: bool) -> tuple[float | None, str | None]:
+    """Test r of the linear model on the data that the runs were trained on; or why it is not known."""
+    finished = next((record for record in records if record.status == "finished"), None)
+    if finished is None:
+        return None, None
+    experiment = finished.experiment
+    try:
+        if fingerprint(experiment.dataset, paths) != finished.data_fingerprint:
+            return None, "no floor: the data have changed since these runs"
+        result = floor(experiment.dataset, experiment.evaluation, paths, compute=compute)
+    except DataError as error:
+        return None, f"no floor: {str(error).splitlines()[0]}"
+    if result is None:
+        return None, "no floor yet: `ablab baseline run EXPERIMENT` fits the linear model"
+    return result.test_pearson, None
+
+
+def _stale(records: Sequence[RunRecord]) -> list[str]:
+    """A line that names the runs of other code, which were kept."""
+    finished = [record for record in records if record.status == "finished"]
+    now = code_fingerprint()
+    old = [record for record in finished if record.code_fingerprint != now]
+    if not old:
+        return []
+    if len({record.code_fingerprint for record in finished}) == 1:
+        return [f"all {len(finished)} runs were made by other code than the code now"]
+    named = ", ".join(f"{record.label} · s{record.seed}" for record in old)
+    return [f"{len(old)} of {len(finished)} runs were made by other code than the code now: {named}"]

@@ -1,0 +1,164 @@
+"""One trial from its open run to its closed one: what happens in a worker, or inline."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import re
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from ablab.data.corpus import Corpus
+from ablab.data.datasets import open_corpus
+from ablab.errors import AblabError, DataError, Problem, StoreError
+from ablab.orchestration.events import Advanced, Emit, Failed, Finished, Killed, Started, Warned
+from ablab.orchestration.interruption import shielded
+from ablab.orchestration.launchers import Place
+from ablab.orchestration.log_of_run import LOG, run_folder
+from ablab.paths import Paths
+from ablab.spec.experiment import Dataset
+from ablab.spec.trial import Trial
+from ablab.tracking.open import open_store
+from ablab.tracking.recording import StoreObserver
+from ablab.tracking.store import RunStore, RunWriter
+from ablab.tracking.tensorboard import TensorBoardObserver
+from ablab.training.observer import Observer, Observers
+from ablab.training.run import run
+
+_SECONDS_BETWEEN_PROGRESS = 0.2
+_log = logging.getLogger("ablab")
+
+
+def train(trial: Trial, place: Place, emit: Emit, *, store: RunStore | None = None) -> None:
+    """Train one trial and record it; the act of both launchers. Emits exactly one end.
+
+    An interruption (KeyboardInterrupt) closes the run as killed and is raised on.
+    """
+    paths = Paths(place.root)
+    run_id = None
+    try:
+        writer = (store or open_store(paths)).open_run(trial, place.role)
+        run_id = writer.run_id
+    except KeyboardInterrupt:
+        emit(Killed(trial.key, run_id, "interrupted", closed=False))
+        raise
+    except Exception as error:
+        emit(Failed(trial.key, run_id, first_line(error), closed=False))
+        return
+    emit(Started(trial.key, run_id))
+    folder = run_folder(trial.key, run_id, paths)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier attempt that was killed
+        folder.mkdir(parents=True)
+        with _logged(folder / LOG):
+            _train_and_record(trial, place, emit, writer, folder)
+    except KeyboardInterrupt:
+        with shielded():
+            closed = _closed(lambda: writer.kill("interrupted"))
+            emit(Killed(trial.key, run_id, "interrupted", closed))
+        raise
+    except Exception as error:
+        line, text = first_line(error), traceback.format_exc()
+        with shielded():
+            closed = _closed(lambda: _fail(writer, line, text, folder))
+            emit(Failed(trial.key, run_id, line, closed))
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()  # stays where another study trains the same key
+
+
+def tensorboard_folder(trial: Trial, paths: Paths) -> Path:
+    """Live event files of the trial: readable, and its own also where two runs share a name."""
+    name = re.sub(r"[^A-Za-z0-9_.@+=,-]+", "-", trial.name).strip("-.")
+    return paths.tensorboard / trial.study / f"{name}-{trial.key[:6]}"
+
+
+def first_line(error: BaseException) -> str:
+    """An error in one line: its text where ablab wrote it, with its type where it comes from elsewhere."""
+    text = next((line for line in str(error).splitlines() if line.strip()), "")
+    if isinstance(error, AblabError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _train_and_record(trial: Trial, place: Place, emit: Emit, writer: RunWriter, folder: Path) -> None:
+    paths = Paths(place.root)
+    began = time.monotonic()
+    corpus = _corpus(trial.cell.experiment.dataset, paths)
+    if corpus.fingerprint != trial.data_fingerprint:
+        raise DataError([Problem("dataset", None, "", "changed while the grid was running; run it again")])
+    for notice in corpus.notices:
+        _log.info(notice)
+    events = tensorboard_folder(trial, paths)
+    shutil.rmtree(events, ignore_errors=True)
+    with contextlib.closing(TensorBoardObserver(events)) as board:
+        # Tracking lies below training: its observers fit the base class without being able to name it.
+        tracking = cast("list[Observer]", [StoreObserver(writer), board])
+        observer = Observers([*tracking, _Reporter(trial.key, emit)])
+        outcome = run(trial, corpus, folder, observer, device=place.device)
+    for file in outcome.artifacts:
+        writer.artifact(file)
+    writer.artifact(events, "tensorboard")
+    _log.info("done after %.1f s", time.monotonic() - began)
+    writer.artifact(folder / LOG)
+    with shielded():
+        writer.finish(outcome.metrics, outcome.subjects)
+        seconds = outcome.metrics.get("seconds", time.monotonic() - began)
+        emit(Finished(trial.key, writer.run_id, seconds, dict(outcome.metrics), outcome.subjects))
+
+
+@functools.lru_cache(maxsize=1)  # inline, one trial after the other trains on the same corpus
+def _corpus(dataset: Dataset, paths: Paths) -> Corpus:
+    return open_corpus(dataset, paths)
+
+
+def _fail(writer: RunWriter, error: str, text: str, folder: Path) -> None:
+    if (folder / LOG).exists():
+        writer.artifact(folder / LOG)
+    writer.fail(error, text)
+
+
+def _closed(close: Callable[[], None]) -> bool:
+    try:
+        close()
+    except StoreError:
+        return False
+    return True
+
+
+@contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = _log.level
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _log.setLevel(level)
+        _log.removeHandler(handler)
+        handler.close()
+
+
+class _Reporter(Observer):
+    """Passes progress on to the orchestrating process, a few times a second at most."""
+
+    def __init__(self, key: str, emit: Emit) -> None:
+        self._key, self._emit = key, emit
+        self._last = 0.0
+
+    def progress(self, epoch: int, epochs: int, step: int, values: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        if epoch == epochs or now - self._last >= _SECONDS_BETWEEN_PROGRESS:
+            self._last = now
+            self._emit(Advanced(self._key, epoch, epochs, dict(values)))
+
+    def warning(self, text: str) -> None:
+        self._emit(Warned(self._key, text))

@@ -1,0 +1,112 @@
+"""The inside of a worker process: its own session, its end when the parent dies, its death certificate.
+
+A worker outlives nobody: it watches its parent, and within five seconds of the parent's death it has closed
+its run as killed and ended its whole process group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import parent_process
+from pathlib import Path
+
+from ablab.orchestration.events import Event
+from ablab.orchestration.interruption import interruptible
+from ablab.orchestration.launchers import Act, Place
+from ablab.orchestration.leftovers import WorkerFile
+from ablab.paths import Paths
+from ablab.spec.trial import Trial
+
+PRELOAD = (
+    "ablab.orchestration.worker",
+    "ablab.tracking.mlflow.preload",
+    "ablab.tracking.mlflow.store",
+    "ablab.tracking.mlflow.opening",
+    "sqlalchemy.dialects.sqlite",
+    "torch.utils.tensorboard",
+    "torch._inductor",  # what torch.use_deterministic_algorithms imports at its first call, 2 s
+)
+"""What the forkserver imports once, so that a fresh process per trial costs a fork and not the imports."""
+
+_CLOSING_SECONDS = 2.5
+"""For closing the run once the parent is dead; the whole end has to fit into five."""
+
+
+def main(act: Act, trial: Trial, place: Place, connection: Connection, gpu: str | None) -> None:
+    """Run one trial in this process and send what it emits through ``connection``."""
+    os.setsid()  # its own process group: a Ctrl-C in the terminal is the orchestrator's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    take(place)
+    folder = Paths(place.root).workers(trial.study)
+    folder.mkdir(parents=True, exist_ok=True)
+    output = output_file(folder, os.getpid())
+    _redirect(output)
+    with interruptible(signal.SIGTERM):
+        threading.Thread(target=_follow_parent, name="parent watch", daemon=True).start()
+        file = WorkerFile.of_this_process(trial.key).write(folder)
+        try:
+            act(trial, place, _Sender(connection))
+        except KeyboardInterrupt:
+            pass  # the act has closed its run; nothing is left to do
+        finally:
+            file.unlink(missing_ok=True)
+            connection.close()
+    output.unlink(missing_ok=True)  # kept where the process dies before this line
+    parent = parent_process()
+    if parent is not None and not parent.is_alive():
+        os.killpg(os.getpgrp(), signal.SIGKILL)  # with whatever the trial may have started
+
+
+def take(place: Place) -> None:
+    """Make the surroundings what ``place`` says; the forkserver's own may be another process's."""
+    os.chdir(place.folder)
+    os.environ["ABLAB_HOME"] = str(place.root)
+    if place.store_uri is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    else:
+        os.environ["MLFLOW_TRACKING_URI"] = place.store_uri
+
+
+def output_file(folder: Path, pid: int) -> Path:
+    """What the worker with this process id prints, while it lives and where it died."""
+    return folder / f"{pid}.out"
+
+
+def _redirect(file: Path) -> None:
+    # Libraries print; the orchestrator's stdout carries one JSON object and its stderr a live display.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    faulthandler.enable()
+
+
+def _follow_parent() -> None:
+    parent = parent_process()
+    assert parent is not None, "a worker is always started by another process"
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)  # the main thread closes its run, where it can
+    time.sleep(_CLOSING_SECONDS)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+class _Sender:
+    """Sends events; a parent that is gone ends the process by the watch, not by a broken pipe."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __call__(self, event: Event) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.send(event)

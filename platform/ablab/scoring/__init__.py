@@ -1,0 +1,1 @@
+"""How well a predicted envelope follows the true one: Pearson, segments, subjects, chance. Pure numpy."""

@@ -1,0 +1,1 @@
+"""What is kept of every run: the store contract, its stores, provenance, TensorBoard, serving the UIs."""

@@ -1,0 +1,239 @@
+"""A run store that lives in one process's memory: for tests, and for trying things out without a trace."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import socket
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ablab.errors import NotFoundError
+from ablab.spec.record import Role, RunRecord, Status, SubjectScore
+from ablab.spec.trial import Trial
+from ablab.tracking import lookup, provenance
+from ablab.tracking.store import CellSummary, RunState, RunWriter
+
+
+@dataclass(slots=True)
+class _Run:
+    trial: Trial
+    role: Role
+    folder: Path
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    status: Status = "running"
+    started: float = field(default_factory=time.time)
+    ended: float | None = None
+    curves: dict[str, dict[int, float]] = field(default_factory=dict)
+    final: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    subjects: tuple[SubjectScore, ...] = ()
+    error: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.trial.key
+
+    def state(self) -> RunState:
+        return RunState(
+            run_id=self.run_id,
+            key=self.trial.key,
+            cell=self.trial.cell.id,
+            seed=self.trial.seed,
+            role=self.role,
+            status=self.status,
+            code_fingerprint=provenance.code_fingerprint(),
+            seconds=(time.time() if self.ended is None else self.ended) - self.started,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            error=self.error,
+        )
+
+    def record(self) -> RunRecord:
+        trial, state = self.trial, self.state()
+        return RunRecord(
+            run_id=self.run_id,
+            key=trial.key,
+            study=trial.study,
+            cell=trial.cell.id,
+            label=trial.cell.label,
+            seed=trial.seed,
+            factors=dict(trial.cell.factors),
+            role=self.role,
+            status=self.status,
+            experiment=trial.cell.experiment,
+            data_fingerprint=trial.data_fingerprint,
+            code_fingerprint=state.code_fingerprint,
+            started=datetime.fromtimestamp(self.started, UTC).isoformat(timespec="milliseconds"),
+            seconds=state.seconds,
+            metrics={name: points[max(points)] for name, points in self.curves.items()} | self.final,
+            subjects=self.subjects if self.status == "finished" else (),
+            error=self.error,
+        )
+
+    def end(self, status: Status, error: str | None = None) -> None:
+        self.status, self.ended, self.error = status, time.time(), error
+
+
+class _Writer:
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._is_open = True
+
+    @property
+    def run_id(self) -> str:
+        return self._run.run_id
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        self._check_open()
+        for name, value in values.items():
+            if math.isfinite(value):
+                self._run.curves.setdefault(name, {}).setdefault(step, float(value))
+
+    def tag(self, values: Mapping[str, str]) -> None:
+        self._check_open()
+        self._run.tags.update(values)
+
+    def artifact(self, file: Path, folder: str = "") -> None:
+        self._check_open()
+        target = self._run.folder / folder
+        target.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            shutil.copytree(file, target, dirs_exist_ok=True)
+        else:
+            shutil.copy(file, target)
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+    def finish(self, metrics: Mapping[str, float], subjects: Sequence[SubjectScore]) -> None:
+        self._check_open()
+        self._run.final = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+        self._run.subjects = tuple(subjects)
+        self._end("finished")
+
+    def fail(self, error: str, traceback: str) -> None:
+        self._check_open()
+        (self._run.folder / "traceback.txt").write_text(traceback, encoding="utf-8")
+        self._end("failed", lookup.first_line(error))
+
+    def kill(self, reason: str) -> None:
+        self._check_open()
+        self._end("killed", lookup.first_line(reason))
+
+    def _end(self, status: Status, error: str | None = None) -> None:
+        self._run.end(status, error)
+        self._is_open = False
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise ValueError(f"run {self.run_id} has ended; nothing can be written to it any more")
+
+
+class MemoryStore:
+    """Runs in memory; see `ablab.tracking.store.RunStore`. Artifacts lie in a temporary folder of its own."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="ablab-", ignore_cleanup_errors=True)
+        self._runs: dict[str, _Run] = {}
+        self._superseded: set[str] = set()
+        self._touched: dict[str, int] = {}
+        self.summaries: dict[str, dict[str, CellSummary]] = {}
+        """Study -> cell -> summary."""
+        self.descriptions: dict[str, str] = {}
+        """Study -> description."""
+
+    @property
+    def address(self) -> str:
+        """What a user would call it."""
+        return "memory"
+
+    def tags(self, run_id: str) -> Mapping[str, str]:
+        """Tags that a run's writer has set."""
+        return dict(self._runs[run_id].tags)
+
+    def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
+        """Create or continue the run of this trial."""
+        self._touch(trial.study)
+        run = next(
+            (run for run in self._current(trial.study) if (run.key, run.role) == (trial.key, role)), None
+        )
+        if run is None or run.status == "finished":
+            if run is not None:
+                self._superseded.add(run.run_id)
+            run = _Run(trial, role, Path(self._folder.name))
+            run.folder = run.folder / run.run_id
+            run.folder.mkdir()
+            self._runs[run.run_id] = run
+        else:
+            run.status, run.started, run.ended, run.error = "running", time.time(), None, None
+        return _Writer(run)
+
+    def studies(self) -> tuple[str, ...]:
+        """Names of all studies, the one written to last first."""
+        return tuple(sorted(self._touched, key=lambda study: self._touched[study], reverse=True))
+
+    def states(self, study: str) -> tuple[RunState, ...]:
+        """State of the current run of every key and role."""
+        return tuple(run.state() for run in self._current(study))
+
+    def records(self, study: str) -> tuple[RunRecord, ...]:
+        """Record of the current run of every key with role 'seed'."""
+        if study not in self._touched:
+            raise lookup.no_study(study, self.studies(), self.address)
+        return tuple(run.record() for run in self._current(study) if run.role == "seed")
+
+    def find(self, run: str) -> RunState:
+        """The run with this run id or key prefix."""
+        if run in self._runs:
+            return self._runs[run].state()
+        if not lookup.is_prefix(run):
+            raise lookup.no_run(run)
+        found = [one for study in self._touched for one in self._current(study) if one.key.startswith(run)]
+        return lookup.pick(run, [(one.trial.study, one.state()) for one in found])
+
+    def artifact(self, run_id: str, name: str) -> Path:
+        """The artifact itself."""
+        if run_id not in self._runs:
+            raise lookup.no_run(run_id)
+        folder = self._runs[run_id].folder
+        there = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+        if name not in there:
+            raise NotFoundError(
+                f"run {run_id} has no artifact '{name}'; there are: {', '.join(there) or 'none'}"
+            )
+        return folder / name
+
+    def close(self, run_id: str, status: Status, reason: str) -> None:
+        """End a run whose process is gone; a run that has ended by itself stays as it is."""
+        if status not in ("failed", "killed"):
+            raise ValueError(f"a run is closed as failed or killed, not {status}")
+        run = self._runs[run_id]
+        if run.status == "running":
+            run.end(status, lookup.first_line(reason))
+
+    def summarise(self, study: str, cells: Sequence[CellSummary]) -> None:
+        """Keep the one summary of each cell."""
+        self._touch(study)
+        self.summaries.setdefault(study, {}).update({cell.cell: cell for cell in cells})
+
+    def describe(self, study: str, text: str) -> None:
+        """Keep the study's description."""
+        self._touch(study)
+        self.descriptions[study] = text
+
+    def _current(self, study: str) -> list[_Run]:
+        return lookup.current(
+            run
+            for run in self._runs.values()
+            if run.trial.study == study and run.run_id not in self._superseded
+        )
+
+    def _touch(self, study: str) -> None:
+        self._touched[study] = max(self._touched.values(), default=0) + 1

@@ -1,0 +1,121 @@
+"""Opens runs: finds or makes the study, continues the run of a key or begins a new one."""
+
+from __future__ import annotations
+
+from mlflow.entities import RunTag
+
+from ablab.errors import StoreError
+from ablab.paths import Paths
+from ablab.spec.identity import flatten
+from ablab.spec.record import Role
+from ablab.spec.trial import Trial
+from ablab.spec.writing import resolved_yaml
+from ablab.tracking import provenance
+from ablab.tracking.mlflow.address import is_server, shown
+from ablab.tracking.mlflow.connection import Connection, Refused
+from ablab.tracking.mlflow.remote import Remote
+from ablab.tracking.mlflow.rows import (
+    STUDY_TAG,
+    SUPERSEDED,
+    TOUCHED_TAG,
+    Row,
+    now_text,
+    oldest_first,
+    opening_tags,
+    status,
+)
+from ablab.tracking.mlflow.writer import MlflowWriter
+from ablab.tracking.tags import level_text
+
+
+def open_study(connection: Connection, paths: Paths, study: str) -> str:
+    """MLflow's id of the study's experiment, which is made where it is missing."""
+    client = connection.client
+    # A server decides itself where artifacts go; for a database it has to be said.
+    location = None if is_server(connection.uri) else (paths.artifacts.absolute() / study).as_uri()
+
+    def find() -> str | None:
+        found = connection.call(f"find study {study}", lambda: client.get_experiment_by_name(study))
+        if found is None:
+            return None
+        if found.lifecycle_stage != "active":
+            raise StoreError(
+                f"{shown(connection.uri)}: study {study} was deleted in MLflow; record under another name "
+                f"(--study), or bring it back with `mlflow experiments restore -x {found.experiment_id}`"
+            )
+        if STUDY_TAG not in found.tags:
+            tag_study(found.experiment_id, STUDY_TAG, study)
+        return str(found.experiment_id)
+
+    def tag_study(experiment: str, name: str, value: str) -> None:
+        connection.call(f"write study {study}", lambda: client.set_experiment_tag(experiment, name, value))
+
+    experiment = find()
+    if experiment is None:
+        try:
+            experiment = connection.call(
+                f"make study {study}",
+                lambda: client.create_experiment(study, artifact_location=location, tags={STUDY_TAG: study}),
+            )
+        except Refused as refusal:
+            # Another process was faster.
+            experiment = find() if refusal.code == "RESOURCE_ALREADY_EXISTS" else None
+            if experiment is None:
+                raise
+    tag_study(experiment, TOUCHED_TAG, now_text())
+    return experiment
+
+
+def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> MlflowWriter:
+    """Continue the run of this key and role, or begin a new one and mark what it replaces."""
+    client = connection.client
+    experiment = open_study(connection, paths, trial.study)
+    condition = f"tags.key = '{trial.key}' AND tags.role = '{role}'"
+
+    def earlier() -> list[Row]:
+        return oldest_first(Remote(connection).search({experiment: trial.study}, condition))
+
+    tried = False
+
+    def begin() -> str:
+        nonlocal tried
+        # Tried again after an answer that was lost, this finds the run that it made.
+        made = [found for found in earlier() if status(found) == "running"] if tried else []
+        if made:
+            return made[-1].run_id
+        tried = True
+        tags = opening_tags(trial, role, attempt=1) | _mlflow_tags()
+        return str(client.create_run(experiment, tags=tags, run_name=trial.name).info.run_id)
+
+    before = earlier()
+    last = before[-1] if before else None
+    if last is None or status(last) == "finished":
+        writer = MlflowWriter(connection, connection.call("open a run", begin), is_continued=False)
+        writer.params({name: level_text(level) for name, level in flatten(trial.cell.experiment).items()})
+    else:
+        attempt = int(last.tags.get("attempt", 1)) + 1
+        tags = opening_tags(trial, role, attempt) | _mlflow_tags() | {"error": ""}
+        writer = MlflowWriter(connection, last.run_id, is_continued=True)
+        writer.tag(tags)
+        writer.flush()
+        connection.call("continue a run", lambda: client.update_run(writer.run_id, status="RUNNING"))
+    for old in before:
+        if old.run_id != writer.run_id:
+            _supersede(connection, old, writer.run_id)
+    writer.text("spec.yaml", resolved_yaml(trial.cell.experiment))
+    difference = provenance.uncommitted()
+    if difference:
+        writer.text("uncommitted.diff", difference)
+    return writer
+
+
+def _supersede(connection: Connection, old: Row, by: str) -> None:
+    tags = [RunTag("role", SUPERSEDED), RunTag("superseded_by", by)]
+    connection.call("mark a run superseded", lambda: connection.client.log_batch(old.run_id, tags=tags))
+
+
+def _mlflow_tags() -> dict[str, str]:
+    """What MLflow's run page shows as source."""
+    commit = provenance.environment().get("git_commit")
+    tags = {"mlflow.source.name": "ablab", "mlflow.source.type": "LOCAL"}
+    return tags | ({"mlflow.source.git.commit": commit} if commit else {})

@@ -1,0 +1,145 @@
+"""The run store in MLflow: one experiment per study, one run per trial.
+
+Reading a SQLite store imports no MLflow; whatever writes, and whatever is not SQLite, goes through MLflow's
+client, which is imported and connected at the first such call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from ablab.paths import Paths
+from ablab.spec.record import Role, RunRecord, Status
+from ablab.spec.trial import Trial
+from ablab.tracking import lookup
+from ablab.tracking.mlflow import files
+from ablab.tracking.mlflow.address import check, shown, sqlite_file
+from ablab.tracking.mlflow.database import Database
+from ablab.tracking.mlflow.rows import Row, oldest_first, record, state
+from ablab.tracking.store import CellSummary, RunState, RunWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ablab.tracking.mlflow.connection import Connection
+
+_LONGEST_DESCRIPTION = 5000
+"""Characters; what older servers keep of an experiment's tag."""
+
+
+class _Source(Protocol):
+    def studies(self) -> dict[str, str]: ...
+    def rows(self, study: str, *, full: bool) -> list[Row]: ...
+    def find(self, run: str) -> list[Row]: ...
+
+
+class MlflowStore:
+    """Runs in MLflow; see `ablab.tracking.store.RunStore`. Making one connects nowhere."""
+
+    def __init__(self, uri: str, paths: Paths, *, patience_seconds: float | None = None) -> None:
+        check(uri)
+        self._uri = uri
+        self._paths = paths
+        self._patience = patience_seconds
+
+    @property
+    def address(self) -> str:
+        """The database file or the server, without any password."""
+        return shown(self._uri)
+
+    def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
+        """Create or continue the run of this trial."""
+        from ablab.tracking.mlflow.opening import open_run
+
+        return open_run(self._connection, self._paths, trial, role)
+
+    def studies(self) -> tuple[str, ...]:
+        """Names of all studies, the one written to last first."""
+        found = self._source.studies()
+        return tuple(sorted(found, key=lambda name: (found[name], name), reverse=True))
+
+    def states(self, study: str) -> tuple[RunState, ...]:
+        """State of the current run of every key and role."""
+        return tuple(state(row) for row in self._current(study, full=False))
+
+    def records(self, study: str) -> tuple[RunRecord, ...]:
+        """Record of the current run of every key with role 'seed'."""
+        current = self._current(study, full=True)
+        if not current:
+            studies = self.studies()
+            if study not in studies:
+                raise lookup.no_study(study, studies, self.address)
+        return tuple(record(row) for row in current if row.role == "seed")
+
+    def find(self, run: str) -> RunState:
+        """The run with this run id or key prefix."""
+        found = self._source.find(run) if lookup.is_prefix(run) else []
+        exact = [row for row in found if row.run_id == run and row.is_trial]
+        if exact:
+            return state(exact[0])
+        current = lookup.current(oldest_first(row for row in found if row.is_current))
+        return lookup.pick(run, [(row.study, state(row)) for row in current])
+
+    def artifact(self, run_id: str, name: str) -> Path:
+        """A local copy of an artifact of a run."""
+        found = [row for row in self._source.find(run_id) if row.run_id == run_id] if run_id else []
+        if not found:
+            raise lookup.no_run(run_id)
+        folder = files.local_folder(found[0].artifact_uri)
+        if folder is not None:
+            return files.local(folder, run_id, name)
+        return files.download(self._connection, run_id, name, self._paths.cache / "artifacts")
+
+    def close(self, run_id: str, status: Status, reason: str) -> None:
+        """End a run whose process is gone; a run that has ended by itself stays as it is."""
+        if status not in ("failed", "killed"):
+            raise ValueError(f"a run is closed as failed or killed, not {status}")
+        call, client = self._connection.call, self._connection.client
+        found = call(f"find run {run_id}", lambda: client.get_run(run_id))
+        if found.info.status == "RUNNING":
+            call("close a run", lambda: client.set_tag(run_id, "error", lookup.first_line(reason)))
+            call("close a run", lambda: client.set_terminated(run_id, status.upper()))
+
+    def summarise(self, study: str, cells: Sequence[CellSummary]) -> None:
+        """Write the one summary run of each cell."""
+        from ablab.tracking.mlflow import summaries
+        from ablab.tracking.mlflow.opening import open_study
+
+        summaries.write(self._connection, open_study(self._connection, self._paths, study), study, cells)
+
+    def describe(self, study: str, text: str) -> None:
+        """Set the text on top of the study's page."""
+        from ablab.tracking.mlflow.opening import open_study
+
+        if len(text) > _LONGEST_DESCRIPTION:
+            text = f"{text[: _LONGEST_DESCRIPTION - 20].rpartition(chr(10))[0]}\n\n(cut)"
+        experiment = open_study(self._connection, self._paths, study)
+        self._connection.call(
+            f"describe study {study}",
+            lambda: self._connection.client.set_experiment_tag(experiment, "mlflow.note.content", text),
+        )
+
+    def _current(self, study: str, *, full: bool) -> list[Row]:
+        found = self._source.rows(study, full=full)
+        return lookup.current(oldest_first(row for row in found if row.is_current))
+
+    @cached_property
+    def _source(self) -> _Source:
+        file = sqlite_file(self._uri)
+        if file is not None:
+            database = Database(file)
+            if database.is_readable():
+                return database
+        from ablab.tracking.mlflow.remote import Remote
+
+        return Remote(self._connection)
+
+    @cached_property
+    def _connection(self) -> Connection:
+        from ablab.tracking.mlflow.connection import PATIENCE_SECONDS, Connection
+
+        return Connection(
+            self._uri, self._paths, PATIENCE_SECONDS if self._patience is None else self._patience
+        )

@@ -1,0 +1,28 @@
+"""Which store is used: MLflow's SQLite file under the state root, or what ``MLFLOW_TRACKING_URI`` names."""
+
+from __future__ import annotations
+
+import os
+
+from ablab.paths import Paths
+from ablab.tracking.store import RunStore
+
+
+def tracking_uri(paths: Paths) -> str:
+    """``MLFLOW_TRACKING_URI``, or the SQLite file under the state root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{paths.mlflow_db.absolute()}"
+
+
+def open_store(paths: Paths, *, patient: bool = False) -> RunStore:
+    """The run store of this machine. Creates nothing: the first write does.
+
+    A server that does not answer is a StoreError within seconds, unless ``patient``: then every call waits
+    for it for minutes, as the middle of a grid should.
+    """
+    from ablab.tracking.mlflow.address import probe
+    from ablab.tracking.mlflow.store import MlflowStore
+
+    uri = tracking_uri(paths)
+    if not patient:
+        probe(uri)
+    return MlflowStore(uri, paths)

@@ -1,0 +1,1 @@
+"""Trains one trial and scores it: losses, optimiser, schedule, loop, checkpoint, evaluation."""

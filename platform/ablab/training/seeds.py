@@ -1,0 +1,71 @@
+"""All randomness of a trial, from its one seed, in streams that do not disturb one another.
+
+``SeedSequence(seed, spawn_key=(stream,))`` gives each stream: what draws more in one place (another
+model, another loss) leaves the windows of every epoch as they are. Two cells under one seed therefore see
+the same windows in the same order, which is what makes their difference a paired one. Python's ``random``
+is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch.utils import deterministic
+
+
+class Stream(IntEnum):
+    """What a stream is for. The numbers are part of every result: never renumber, only append."""
+
+    INITIALISATION = 0
+    """The model's first weights (torch's global generator)."""
+    DROPOUT = 1
+    """Dropout masks while training (torch's global generator)."""
+    WINDOWS = 2
+    """Which windows make up an epoch, and their order."""
+    CHANCE = 3
+    """Circular shifts of the chance level."""
+
+
+def generator(seed: int, stream: Stream) -> np.random.Generator:
+    """NumPy generator of a stream."""
+    return np.random.default_rng(_sequence(seed, stream))
+
+
+def seed_torch(seed: int, stream: Stream) -> None:
+    """Put torch's global generators, of all devices, at the start of a stream."""
+    torch.manual_seed(int(_sequence(seed, stream).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+
+
+@contextmanager
+def reproducible(threads: int, device: torch.device) -> Iterator[None]:
+    """Torch set up to give the same bits again; whatever it was before is restored on leaving.
+
+    Sums depend on the number of threads, so it is set, not bounded. On a GPU the choice of kernels by
+    timing is off; its sums may still differ in the last bits from run to run.
+    """
+    threads_before = torch.get_num_threads()
+    algorithms = torch.get_deterministic_debug_mode()
+    fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            torch.set_num_threads(threads)
+            # The same switch as torch.use_deterministic_algorithms, which would import the compiler (2 s).
+            torch.set_deterministic_debug_mode("error" if device.type == "cpu" else "default")
+            # Filling fresh memory with NaN is a debugging aid that costs a pass over every result.
+            deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+            yield
+        finally:
+            torch.set_num_threads(threads_before)
+            torch.set_deterministic_debug_mode(algorithms)
+            deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
+
+
+def _sequence(seed: int, stream: Stream) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=(int(stream),))

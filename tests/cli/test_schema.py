@@ -1,0 +1,26 @@
+"""``ablab schema``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from ablab.cli.main import cli
+from ablab.spec.schema import json_schema
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"), [([], "experiment"), (["experiment"], "experiment"), (["grid"], "grid")]
+)
+def test_the_schema_is_printed(arguments: list[str], kind: str) -> None:
+    result = CliRunner().invoke(cli, ["schema", *arguments])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == json_schema("grid" if kind == "grid" else "experiment")
+
+
+def test_another_kind_is_refused() -> None:
+    result = CliRunner().invoke(cli, ["schema", "search"])
+    assert result.exit_code == 2
+    assert "'search' is not one of 'experiment', 'grid'" in result.stderr

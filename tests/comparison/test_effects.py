@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from ablab.comparison.effects import effect, wilson_interval
+from ablab.comparison.mean_test import mean_test
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 8), (3, 8), (8, 8), (50, 85)])
+def test_wilson_interval_equals_statsmodels(successes: int, n: int) -> None:
+    oracle = proportion_confint(successes, n, alpha=0.1, method="wilson")
+    assert wilson_interval(successes, n, alpha=0.1) == pytest.approx(oracle)
+
+
+def test_effect_sizes_average_seeds_within_the_subject() -> None:
+    d = np.array([[0.3, -0.1], [0.1, 0.1], [-0.2, 0.0], [0.0, 0.4]])  # subject means .1, .1, -.1, .2
+    found = effect(d, alpha=0.05, sesoi=0.01, scope="pooled")
+    assert found.d_z == pytest.approx(0.075 / np.std([0.1, 0.1, -0.1, 0.2], ddof=1))
+    assert found.share_improved == 0.75
+    assert found.superiority == pytest.approx((4 + 2 / 2) / 8)
+    assert found.test.name == "crossed quasi-t"
+
+
+def test_per_subject_models_get_the_paired_t_over_subjects() -> None:
+    d = np.random.default_rng(0).normal(0.01, 0.02, (9, 3))
+    test = mean_test(d, 0.05, "per_subject")
+    oracle = stats.ttest_1samp(d.mean(axis=1), 0)
+    assert test.name == "paired t-test over subjects"
+    assert test.p_value == pytest.approx(oracle.pvalue)
+    interval = oracle.confidence_interval(0.95)
+    assert (test.ci_low, test.ci_high) == pytest.approx((interval.low, interval.high))
+    narrow = oracle.confidence_interval(0.90)
+    assert (test.equivalence_low, test.equivalence_high) == pytest.approx((narrow.low, narrow.high))
+
+
+def test_one_subject_gets_the_paired_t_over_seeds() -> None:
+    d = np.array([[0.01, 0.02, 0.04]])
+    test = mean_test(d, 0.05, "pooled")
+    assert test.name == "paired t-test over seeds"
+    assert test.p_value == pytest.approx(stats.ttest_1samp(d[0], 0).pvalue)
+
+
+@pytest.mark.parametrize(
+    ("shape", "scope", "reason"),
+    [
+        ((8, 1), "pooled", "one seed"),
+        ((1, 3), "per_subject", "one subject"),
+        ((0, 3), "pooled", "no subject was scored"),
+        ((8, 0), "pooled", "no subject was scored"),
+    ],
+)
+def test_an_impossible_test_is_refused_with_its_reason(
+    shape: tuple[int, int], scope: str, reason: str
+) -> None:
+    found = effect(np.zeros(shape) + 0.1, alpha=0.05, sesoi=0.01, scope=scope)
+    assert found.test.p_value is None
+    assert found.test.refused is not None
+    assert reason in found.test.refused
+
+
+def test_zero_everywhere_has_no_p() -> None:
+    for shape in ((8, 3), (1, 3)):
+        found = effect(np.zeros(shape), alpha=0.05, sesoi=0.01, scope="pooled")
+        assert found.identical
+        assert found.test.p_value is None

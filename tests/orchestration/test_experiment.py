@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+from ablab.errors import StudyLockedError
+from ablab.orchestration.experiment import run_experiment
+from ablab.orchestration.lock import named_lock
+from ablab.paths import Paths
+from ablab.spec.load import load_experiment
+from ablab.tracking.memory import MemoryStore
+
+
+def test_an_experiment_runs_once_per_seed_and_content(tmp_path: Path, paths: Paths) -> None:
+    tiny.write(tmp_path)
+    store = MemoryStore()
+    loaded = load_experiment(tmp_path / "tiny.yaml")
+    first = run_experiment(loaded, seed=3, paths=paths, store=store)
+    assert (first.study, first.completed, first.exit_code) == ("experiments", 1, 0)
+    assert run_experiment(loaded, seed=3, paths=paths, store=store).skipped == 1
+    changed = load_experiment(tmp_path / "tiny.yaml", ["improvements.mlp_head=true"])
+    assert run_experiment(changed, seed=3, paths=paths, store=store).completed == 1
+    cells = [(state.cell, state.seed) for state in store.states("experiments")]
+    assert cells[0] == ("tiny", 3)
+    assert cells[1][0].startswith("tiny@")
+    assert len(cells) == 2
+
+
+def test_a_run_of_other_code_is_repeated(
+    tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.write(tmp_path)
+    store = MemoryStore()
+    loaded = load_experiment(tmp_path / "tiny.yaml")
+    run_experiment(loaded, seed=0, paths=paths, store=store)
+    monkeypatch.setattr("ablab.orchestration.experiment.code_fingerprint", lambda: "changed")
+    assert run_experiment(loaded, seed=0, paths=paths, store=store).completed == 1
+
+
+def test_the_same_trial_cannot_run_twice_at_once(tmp_path: Path, paths: Paths) -> None:
+    tiny.write(tmp_path)
+    store = MemoryStore()
+    loaded = load_experiment(tmp_path / "tiny.yaml")
+    run_experiment(loaded, seed=0, paths=paths, store=store)
+    key = store.states("experiments")[0].key
+    held = named_lock(paths.lock(f"experiments-{key}"), "it")
+    with held, pytest.raises(StudyLockedError, match="tiny seed 0 is being run by process"):
+        run_experiment(loaded, seed=0, paths=paths, store=store)

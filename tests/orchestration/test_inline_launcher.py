@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+from hand_made import trial
+from launcher_contract import LauncherContract, Make, run
+
+from ablab.orchestration.events import Event, Finished, Killed
+from ablab.orchestration.interruption import interruptible, shielded
+
+
+class TestInlineLauncher(LauncherContract):
+    name = "inline"
+
+    def test_the_trial_runs_in_the_calling_process(self, make: Make, heard: list[Event]) -> None:
+        run([trial("finish")], make())
+        assert isinstance(heard[-1], Finished)
+        assert heard[-1].metrics["pid"] == os.getpid()
+
+    def test_an_interruption_ends_the_trial_as_killed_and_is_raised_on(
+        self, make: Make, heard: list[Event]
+    ) -> None:
+        launcher = make()
+        launcher.submit(trial("sleep"))
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt), interruptible(signal.SIGINT), shielded():
+            launcher.wait()
+        timer.join()
+        assert isinstance(heard[-1], Killed)
+        assert launcher.in_flight == ()

@@ -1,0 +1,84 @@
+"""A grid whose process group is killed, twice and in both ways, and that is whole in the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import tiny
+
+from ablab.paths import Paths
+from ablab.tracking.open import open_store
+
+
+def _until_started(process: subprocess.Popen[str], trials: int) -> None:
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if line.startswith("started"):
+            trials -= 1
+            if trials == 0:
+                return
+    raise AssertionError("ended early:\n" + "".join(seen))
+
+
+def _workers(paths: Paths) -> list[psutil.Process]:
+    files = sorted(paths.workers("tinygrid").glob("*.json"))
+    return [psutil.Process(json.loads(file.read_text())["pid"]) for file in files]
+
+
+def _statuses(paths: Paths) -> list[str]:
+    return sorted(state.status for state in open_store(paths).states("tinygrid"))
+
+
+def test_a_grid_that_is_killed_twice_is_whole_in_the_end(tmp_path: Path, paths: Paths) -> None:
+    seeds = (0, 1)
+    command = ("grid", "run", tiny.write(tmp_path, epochs=40, seeds=seeds), "--workers", "2", "--json")
+
+    # Ctrl-C in a terminal reaches the whole foreground process group.
+    first = tiny.start(paths, *command)
+    _until_started(first, 2)
+    workers = _workers(paths)
+    os.killpg(first.pid, signal.SIGINT)
+    out, _ = first.communicate(timeout=30)
+    assert first.returncode == 130
+    result = json.loads(out)
+    assert result["killed"] == 2
+    assert result["trials"] == 4
+    assert result["trials"] == sum(
+        result[name] for name in ("completed", "failed", "killed", "skipped", "not_started")
+    )
+    assert psutil.wait_procs(workers, timeout=1)[1] == []
+    assert _statuses(paths) == ["killed", "killed"]
+
+    # SIGKILL leaves the orchestrator no chance: the workers notice, and the next run cleans up.
+    second = tiny.start(paths, *command)
+    _until_started(second, 2)
+    refused = tiny.start(paths, *command)
+    _, error = refused.communicate(timeout=30)
+    assert refused.returncode == 1
+    assert f"study 'tinygrid' is being run by process {second.pid} on " in error
+    workers = [*_workers(paths), *psutil.Process(second.pid).children()]
+    began = time.monotonic()
+    os.killpg(second.pid, signal.SIGKILL)
+    second.communicate()
+    assert len(workers) >= 3
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert time.monotonic() - began < 5
+    assert "running" not in _statuses(paths)
+
+    third = tiny.start(paths, *command)
+    out, error = third.communicate(timeout=90)
+    assert third.returncode == 0, error
+    assert json.loads(out)["failed"] == 0
+    states = open_store(paths).states("tinygrid")
+    assert [state.status for state in states] == ["finished"] * 4
+    assert tiny.finished_keys(paths) == sorted(state.key for state in states)
+    assert list(paths.workers("tinygrid").iterdir()) == []
+    assert list((paths.root / "runs").iterdir()) == []

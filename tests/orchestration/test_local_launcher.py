@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from acts import STRAY_LINE
+from hand_made import trial
+from launcher_contract import LauncherContract, Make, run
+
+from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started
+from ablab.orchestration.launchers import Place
+from ablab.orchestration.local_launcher import LocalLauncher
+from ablab.paths import Paths
+
+
+class TestLocalLauncher(LauncherContract):
+    name = "local"
+
+    def test_every_trial_has_a_fresh_process_that_leads_its_own_session(
+        self, make: Make, heard: list[Event]
+    ) -> None:
+        run([trial("finish", 0), trial("finish", 1)], make())
+        facts = [event.metrics for event in heard if isinstance(event, Finished)]
+        pids = {fact["pid"] for fact in facts}
+        assert len(pids) == 2
+        assert os.getpid() not in pids
+        assert all(fact["session"] == fact["pid"] for fact in facts)
+
+    def test_as_many_at_once_as_workers(self, make: Make, heard: list[Event]) -> None:
+        launcher = make(2)
+        for seed in (0, 1):
+            launcher.submit(trial("sleep", seed))
+        while sum(isinstance(event, Started) for event in heard) < 2:
+            launcher.wait()
+        assert len(launcher.in_flight) == 2
+        launcher.stop(5)
+
+    @pytest.mark.parametrize(
+        ("how", "text"), [("die", "killed by signal 9 (SIGKILL; out of memory?)"), ("exit", "exit code 3")]
+    )
+    def test_a_worker_that_dies_fails_its_trial_with_the_cause(
+        self, make: Make, heard: list[Event], how: str, text: str
+    ) -> None:
+        run([trial(how, 1), trial("finish", 2)], make())
+        failed = [event for event in heard if isinstance(event, Failed)]
+        assert len(failed) == 1
+        assert text in failed[0].error
+        assert failed[0].run_id == "run-1"
+        assert not failed[0].closed
+        assert isinstance(heard[-1], Finished)
+
+    def test_the_last_words_of_a_dead_worker_are_in_the_error(self, make: Make, heard: list[Event]) -> None:
+        run([trial("die")], make())
+        assert isinstance(heard[-1], Failed)
+        assert STRAY_LINE in heard[-1].error
+
+    def test_stop_lets_a_worker_close_its_run(self, make: Make, heard: list[Event]) -> None:
+        launcher = make()
+        launcher.submit(trial("sleep"))
+        while not heard:
+            launcher.wait()
+        began = time.monotonic()
+        launcher.stop(10)
+        assert time.monotonic() - began < 3
+        assert heard[-1] == Killed(trial("sleep").key, "run-0", "interrupted", closed=True)
+
+    def test_stop_kills_a_worker_that_does_not_listen(self, make: Make, heard: list[Event]) -> None:
+        launcher = make()
+        launcher.submit(trial("ignore"))
+        while not any(isinstance(event, Advanced) for event in heard):
+            launcher.wait()
+        launcher.stop(0.3)
+        assert isinstance(heard[-1], Killed)
+        assert not heard[-1].closed
+        assert heard[-1].run_id == "run-0"
+
+    def test_workers_leave_no_files_behind(self, make: Make, place: Place) -> None:
+        run([trial("finish"), trial("die"), trial("raise")], make(2))
+        assert list(Paths(place.root).workers("quick").iterdir()) == []
+
+    def test_what_a_worker_prints_does_not_reach_stdout(
+        self, make: Make, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        run([trial("shout")], make())
+        assert "JSON" not in capfd.readouterr().out
+
+    def test_workers_take_their_surroundings_from_the_place_and_not_from_the_environment(
+        self, tmp_path: Path, heard: list[Event], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from acts import act
+
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://wrong")
+        place = Place(tmp_path / "root", "sqlite:///right.db", tmp_path)
+        run([trial("report")], LocalLauncher(act, place, heard.append, 1))
+        assert isinstance(heard[-1], Finished)
+        assert heard[-1].run_id.split("|") == [str(tmp_path), str(tmp_path / "root"), "sqlite:///right.db"]
+
+
+UNGUARDED = """
+import sys
+sys.path.insert(0, {folder!r})
+from pathlib import Path
+from acts import act
+from hand_made import trial
+from ablab.orchestration import worker_process
+from ablab.orchestration.launchers import Place
+from ablab.orchestration.local_launcher import LocalLauncher
+
+worker_process.PRELOAD = ("acts",)  # the acts need no torch
+print("main module runs", flush=True)
+heard = []
+launcher = LocalLauncher(act, Place(Path({root!r}), None, Path.cwd()), heard.append, 1)
+launcher.submit(trial({how!r}))
+while launcher.in_flight:
+    launcher.wait()
+    if {how!r} == "sleep" and heard:
+        print("started", flush=True)
+        break
+print(type(heard[-1]).__name__, flush=True)
+import time
+time.sleep(60 if {how!r} == "sleep" else 0)
+"""
+
+
+def _script(tmp_path: Path, how: str) -> Path:
+    script = tmp_path / "script.py"
+    folder = str(Path(__file__).parent)
+    script.write_text(UNGUARDED.format(folder=folder, root=str(tmp_path / "mlruns"), how=how))
+    return script
+
+
+def test_a_script_without_a_main_guard_is_not_run_again_by_its_workers(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, _script(tmp_path, "finish")], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines() == ["main module runs", "Finished"]
+
+
+def test_neither_worker_nor_forkserver_outlives_a_killed_parent(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, _script(tmp_path, "sleep")], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert [parent.stdout.readline().strip() for _ in range(2)] == ["main module runs", "started"]
+        family = psutil.Process(parent.pid).children(recursive=True)
+        assert len(family) >= 2
+        parent.kill()
+    gone, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+    assert len(gone) == len(family)

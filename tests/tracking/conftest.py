@@ -1,0 +1,147 @@
+"""Trials and scores built by hand, and the three stores that keep one contract."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from ablab.paths import Paths
+from ablab.spec.experiment import Experiment, Improvements, Level, Simulated
+from ablab.spec.record import SubjectScore
+from ablab.spec.trial import Cell, Trial
+from ablab.tracking.memory import MemoryStore
+from ablab.tracking.mlflow.connection import Connection
+from ablab.tracking.mlflow.store import MlflowStore
+from ablab.tracking.store import RunStore
+
+MakeTrial = Callable[..., Trial]
+
+
+def build_trial(
+    study: str,
+    seed: int = 0,
+    residual: str = "gated",
+    factors: Mapping[str, Level] | None = None,
+    experiment: Experiment | None = None,
+) -> Trial:
+    factors = factors or {
+        "improvements.residual": residual,
+        "improvements.mlp_head": True,
+        "improvements.gradient_scale": 2.0,
+    }
+    cell = Cell(
+        id=f"residual={residual},mlp_head=true,gradient_scale=2.0",
+        label=f"{residual} · mlp · gs2",
+        factors=factors,
+        experiment=experiment
+        or Experiment(
+            name="quickstart",
+            dataset=Simulated(minutes=0.1 + 0.2, n_subjects=3),
+            improvements=Improvements.model_validate(
+                {"residual": residual, "mlp_head": True, "gradient_scale": 2.0}
+            ),
+        ),
+    )
+    key = hashlib.md5(f"{study}/{cell.id}/{seed}".encode()).hexdigest()
+    return Trial(key=key, study=study, cell=cell, seed=seed, data_fingerprint="d4ta")
+
+
+@pytest.fixture
+def make_trial() -> MakeTrial:
+    return build_trial
+
+
+@pytest.fixture
+def scores() -> tuple[SubjectScore, ...]:
+    return (
+        SubjectScore("sub-001", 2, 11, 0.1 + 0.2, 1 / 3, -0.001, 0.04),
+        SubjectScore("sub-002", 1, 6, None, -0.0125, 0.0, 0.05),
+    )
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real MLflow server, which keeps artifacts itself."""
+    folder = tmp_path_factory.mktemp("server")
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
+    command += ["--artifacts-destination", str(folder / "artifacts"), "--uvicorn-opts", "--log-level warning"]
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    log = (folder / "server.log").open("wb")
+    process = subprocess.Popen(
+        command, env={**os.environ, **quiet}, cwd=folder, stdout=log, stderr=log, start_new_session=True
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and process.poll() is None:
+            with suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5):
+                break
+            time.sleep(0.2)
+        else:
+            pytest.fail((folder / "server.log").read_text())
+        yield address
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(timeout=20)
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables: making them takes a second, copying them nothing."""
+    paths = Paths(tmp_path_factory.mktemp("database"))
+    Connection(f"sqlite:///{paths.mlflow_db}", paths)
+    return paths.mlflow_db
+
+
+@pytest.fixture
+def sqlite_store(paths: Paths, empty_database: Path) -> MlflowStore:
+    paths.root.mkdir(parents=True, exist_ok=True)
+    shutil.copy(empty_database, paths.mlflow_db)
+    return MlflowStore(f"sqlite:///{paths.mlflow_db}", paths)
+
+
+@pytest.fixture(params=["memory", "sqlite", "server"])
+def store(request: pytest.FixtureRequest, paths: Paths) -> RunStore:
+    if request.param == "memory":
+        return MemoryStore()
+    if request.param == "sqlite":
+        return request.getfixturevalue("sqlite_store")
+    return MlflowStore(request.getfixturevalue("server"), paths, patience_seconds=5)
+
+
+@pytest.fixture
+def study(request: pytest.FixtureRequest) -> str:
+    """A name of the test's own, since all tests share one server."""
+    return f"study-{hashlib.md5(request.node.nodeid.encode()).hexdigest()[:8]}"
+
+
+@pytest.fixture
+def a_file(tmp_path: Path) -> Path:
+    file = tmp_path / "train.log"
+    file.write_text("epoch 1\n")
+    return file

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ablab.data.corpus import Corpus
+from ablab.data.windows import WindowIndex
+from ablab.training.batches import autocast, batches, subject_columns
+
+CPU = torch.device("cpu")
+
+
+def test_columns_come_from_the_recorded_table(corpus: Corpus) -> None:
+    assert subject_columns(corpus.train, corpus.subjects).tolist() == [1, 1, 2]
+
+
+def test_a_subject_outside_the_table_is_no_column(corpus: Corpus) -> None:
+    with pytest.raises(KeyError, match="bob"):
+        subject_columns(corpus.train, ("ann",))
+
+
+def test_all_windows_in_order_and_a_smaller_last_batch(corpus: Corpus) -> None:
+    index = WindowIndex(np.array([2, 0, 0, 1, 2]), np.array([5, 0, 90, 17, 536]))
+    made = list(batches(corpus.train, np.array([1, 1, 2]), index, 64, 2, CPU))
+    assert [len(batch.eeg) for batch in made] == [2, 2, 1]
+    row = 0
+    for batch in made:
+        for eeg, envelope, subject in zip(*batch, strict=True):
+            number, start = index.recording[row], index.start[row]
+            recording = corpus.train[number]
+            assert np.array_equal(eeg, recording.eeg[start : start + 64])
+            assert np.array_equal(envelope, recording.envelope[start : start + 64])
+            assert corpus.subjects[int(subject)] == recording.subject
+            row += 1
+    assert row == 5
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_precision_is_that_of_the_forward_pass(precision: str, dtype: torch.dtype) -> None:
+    layer = torch.nn.Linear(3, 2)
+    with autocast(precision, CPU):
+        assert layer(torch.zeros(1, 3)).dtype == dtype
+    assert layer.weight.dtype == torch.float32
