@@ -1,4 +1,6 @@
-"""Run the benchmarks and keep their results: ``python -m benchmarks [NAME ...]``.
+"""Run the benchmarks and keep their results: ``python -m benchmarks [--full] [NAME ...]``.
+
+``--full`` does more rounds where a benchmark offers them.
 
 Each result is one JSON file under ``benchmarks/results/`` with date, hardware, versions and command.
 Absolute times belong to the machine named in the file; only ratios within one run may be quoted.
@@ -12,14 +14,18 @@ import platform
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 
 import psutil
 
 BENCHMARKS = {
     "startup": "CPU seconds that commands cost beyond the interpreter's own start",
-    "step": "milliseconds and windows per second of a training step, by size and improvement",
-    "diagnostics": "what each diagnostics preset adds to training",
+    "step": "time and memory of a training step in our form and the plain one, by size; growth",
+    "improvements": "what each improvement adds to a training step",
+    "loader": "windows per second against a plain Dataset and DataLoader",
+    "diagnostics": "what each diagnostics preset adds to a training step, at the default interval",
+    "gradient_scale": "what the gradient scale changes under Adam, Adam with clipping, and SGD",
     "orchestration": "seconds per trial that the launcher, Optuna and MLflow add",
 }
 RESULTS = Path(__file__).parent / "results"
@@ -47,7 +53,9 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    full = "--full" in arguments
+    names = [argument for argument in arguments if argument != "--full"]
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(
@@ -58,7 +66,8 @@ def main(names: list[str]) -> int:
     RESULTS.mkdir(exist_ok=True)
     for name in names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name]}", flush=True)
-        rows = importlib.import_module(f"benchmarks.{name}").measure()
+        measure = importlib.import_module(f"benchmarks.{name}").measure
+        rows = measure(full=True) if full and "full" in signature(measure).parameters else measure()
         for row in rows:
             print("  " + "  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
         result = {"benchmark": name, "measures": BENCHMARKS[name], **circumstances(), "rows": rows}

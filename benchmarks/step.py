@@ -1,72 +1,57 @@
-"""A training step (forward, backward, update) on one CPU thread, by size and improvement.
+"""A training step in our form and in the plain one: forward, backward, update; time and peak memory.
 
-The original decoder of each size is the row that the others are divided by.
+Every decoder lives in a process of its own with one thread, so that its peak memory is its own; the two forms
+of a case take turns, step by step, so that a machine that drifts slows both. Times on a CPU are CPU seconds of
+the process. Memory is the peak over the training steps, less what the process held before the first.
 """
 
 from __future__ import annotations
 
 import statistics
-from time import perf_counter
+from dataclasses import replace
 
-import torch
+from benchmarks.accelerator import accelerator_rows
+from benchmarks.trainee import Step, Trainee
 
-from ablab.models.build import build_model
-from ablab.spec.experiment import Conformer, Improvements, MsePearson
-from ablab.training.losses import loss
+Row = dict[str, str | int | float]
 
-N_CHANS, N_SUBJECTS = 64, 71
-ROUNDS = 7
-SIZES = {
-    "d 16, 1 block, batch 8, 3 s": (Conformer(d_model=16, d_inner=64, n_heads=2, n_layers=1), 8, 192),
-    "d 64, 2 blocks, batch 16, 10 s": (Conformer(d_model=64, d_inner=256, n_heads=4, n_layers=2), 16, 640),
-    "d 256, 2 blocks, batch 8, 10 s": (Conformer(n_layers=2), 8, 640),
-}
-IMPROVEMENTS = {
-    "original": Improvements(),
-    "global residual": Improvements(residual="global"),
-    "gated residual": Improvements(residual="gated"),
-    "MLP head": Improvements(mlp_head=True),
-    "gradient scale 2": Improvements(gradient_scale=2.0),
-    "v2 full": Improvements(residual="gated", mlp_head=True, gradient_scale=2.0),
+SIZES = [
+    Step("ours", d_model=64, n_layers=2, batch=16, seconds=10.0),
+    Step("ours", d_model=256, n_layers=2, batch=8, seconds=10.0),
+    Step("ours", d_model=256, n_layers=8, batch=8, seconds=10.0),
+]
+_SMALL = Step("ours", d_model=64, n_layers=2, batch=2, seconds=10.0)
+GROWTH = {
+    "window": [replace(_SMALL, seconds=seconds) for seconds in (2.5, 5.0, 10.0, 20.0, 40.0)],
+    "depth": [replace(_SMALL, n_layers=n_layers) for n_layers in (1, 2, 4, 8)],
+    "batch": [replace(_SMALL, batch=batch) for batch in (1, 2, 4, 8, 16)],
 }
 
 
-class _Trainee:
-    """One decoder with its optimiser and a fixed batch."""
-
-    def __init__(self, model: Conformer, improvements: Improvements, batch: int, n_times: int) -> None:
-        torch.manual_seed(0)
-        self.decoder = build_model(model, improvements, N_CHANS, N_SUBJECTS).train()
-        self.optimiser = torch.optim.Adam(self.decoder.parameters(), lr=1e-4)
-        self.eeg, self.envelope = torch.randn(batch, n_times, N_CHANS), torch.randn(batch, n_times, 1)
-        self.subject = torch.randint(N_SUBJECTS, (batch,))
-
-    def step_seconds(self) -> float:
-        begun = perf_counter()
-        self.optimiser.zero_grad()
-        loss(self.decoder(self.eeg, self.subject), self.envelope, MsePearson()).backward()
-        self.optimiser.step()
-        return perf_counter() - begun
+def measure(full: bool = False) -> list[Row]:
+    """One row per case: both forms and their ratios, the median over rounds; ``full`` does more rounds."""
+    rows = [{"part": "size", **compared(case, rounds=9 if full else 3)} for case in SIZES]
+    for part, cases in GROWTH.items():
+        rows += [{"part": f"growth with {part}", **compared(case, rounds=5 if full else 2)} for case in cases]
+    return rows + accelerator_rows()
 
 
-def measure() -> list[dict[str, str | float]]:
-    """One row per size and improvement; all improvements take turns, so that a drifting machine slows all."""
-    torch.set_num_threads(1)
-    rows: list[dict[str, str | float]] = []
-    for size, (model, batch, n_times) in SIZES.items():
-        trainees = {name: _Trainee(model, toggles, batch, n_times) for name, toggles in IMPROVEMENTS.items()}
-        rounds = [
-            {name: trainee.step_seconds() for name, trainee in trainees.items()} for _ in range(ROUNDS + 1)
-        ]
-        rows += [
-            {
-                "size": size,
-                "improvement": name,
-                "step_ms": round(1000 * statistics.median(seconds[name] for seconds in rounds[1:]), 1),
-                "ratio_to_original": round(
-                    statistics.median(seconds[name] / seconds["original"] for seconds in rounds[1:]), 2
-                ),
-            }
-            for name in IMPROVEMENTS
-        ]
-    return rows
+def compared(case: Step, rounds: int) -> Row:
+    """Both forms of a case in turns, behind one step each that does not count."""
+    forms = {form: Trainee(replace(case, form=form)) for form in ("plain", "ours")}
+    taken = [{form: trainee.step_seconds() for form, trainee in forms.items()} for _ in range(rounds + 1)][1:]
+    memory = {form: trainee.end() for form, trainee in forms.items()}
+    used = {form: found["peak"] - found["before"] for form, found in memory.items()}
+    return {
+        "d_model": case.d_model,
+        "blocks": case.n_layers,
+        "batch": case.batch,
+        "window_s": case.seconds,
+        "plain_ms": round(1000 * statistics.median(seconds["plain"] for seconds in taken)),
+        "ours_ms": round(1000 * statistics.median(seconds["ours"] for seconds in taken)),
+        "times_as_fast": round(statistics.median(each["plain"] / each["ours"] for each in taken), 2),
+        "plain_mib": round(used["plain"]),
+        "ours_mib": round(used["ours"]),
+        "memory_ratio": round(used["ours"] / used["plain"], 2),
+        "whole_process_memory_ratio": round(memory["ours"]["peak"] / memory["plain"]["peak"], 2),
+    }

@@ -63,6 +63,9 @@ class SpecError(InputError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
 
 class DataError(InputError):
     """A data folder cannot be used; ``problems`` lists every fault found in one pass."""
@@ -70,6 +73,9 @@ class DataError(InputError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type[DataError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
 
 
 class LeakageError(DataError):

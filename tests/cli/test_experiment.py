@@ -213,8 +213,8 @@ def test_run_needs_a_seed() -> None:
 
 
 @pytest.mark.slow
-def test_the_example_of_run_trains_once_and_only_once(paths: Paths) -> None:
-    (arguments,) = examples("experiment", "run")
+def test_the_examples_of_run_train_once_and_only_once(paths: Paths) -> None:
+    arguments, by_two_processes = examples("experiment", "run")
     first = ablab(*arguments)
     assert first.exit_code == 0, first.output
     assert first.stdout.startswith("quickstart seed 0: done after ")
@@ -222,3 +222,6 @@ def test_the_example_of_run_trains_once_and_only_once(paths: Paths) -> None:
     assert again.exit_code == 0
     value = json.loads(again.stdout)
     assert (value["study"], value["completed"], value["skipped"]) == ("experiments", 0, 1)
+    other = ablab(*by_two_processes, "--json")
+    assert other.exit_code == 0, other.output
+    assert json.loads(other.stdout)["completed"] == 1  # another trial than that of one process

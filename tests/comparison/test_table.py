@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.comparison.study import FULL, ORIGINAL, run
@@ -48,3 +50,18 @@ def test_cells_without_a_common_seed_have_no_pairs() -> None:
     found = differences([run(ORIGINAL, 0), run(FULL, 1)])
     assert found.seeds == ()
     assert found.differences.size == 0
+
+
+def test_seen_and_unseen_subjects_are_metrics_of_their_own() -> None:
+    record = run(scores={"a": 0.1, "new": 0.3})
+    subjects = tuple(replace(score, seen=score.subject != "new") for score in record.subjects)
+    record = replace(record, subjects=subjects)
+    for metric, subject, r in (
+        ("test/pearson", "a", 0.1),
+        ("validation/pearson", "a", 0.11),
+        ("test/pearson_unseen", "new", 0.3),
+        ("validation/pearson_unseen", "new", 0.31),
+    ):
+        frame = tidy([record], metric)
+        assert list(frame["subject"]) == [subject]
+        assert list(frame["r"]) == pytest.approx([r])

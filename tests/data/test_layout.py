@@ -22,7 +22,9 @@ def test_missing_folder_and_empty_folder_say_what_to_do(tmp_path: Path) -> None:
     (missing,) = list_folder(tmp_path / "nowhere").problems
     assert "there is no such folder; set dataset.path" in missing.reason
     (empty,) = list_folder(tmp_path).problems
-    assert empty.reason.startswith("holds no .npy file; expected <split>_-_<subject>_-_<recording>_-_<feature>.npy")
+    assert empty.reason.startswith(
+        "holds no .npy file; expected <split>_-_<subject>_-_<recording>_-_<feature>.npy"
+    )
     (tmp_path / "file").touch()
     assert "is a file, not a folder" in list_folder(tmp_path / "file").problems[0].reason
 
@@ -44,7 +46,10 @@ def test_names_that_do_not_fit_are_named_with_the_nearest_split(folder: Path) ->
     (folder / "README.md").touch()
     (folder / ".hidden.npy").touch()
     faults = _reasons(folder)
-    assert "vall_-_sub-02_-_a_-_eeg.npy: unknown split 'vall' (did you mean 'val'?); splits are train, val, test" in faults
+    assert (
+        "vall_-_sub-02_-_a_-_eeg.npy: unknown split 'vall' (did you mean 'val'?); splits are train, val, test"
+        in faults
+    )
     assert sum("the name does not read" in fault for fault in faults) == 2 and len(faults) == 3
 
 
@@ -66,12 +71,24 @@ def test_split_without_a_file(folder: Path) -> None:
     assert any("no file of the split 'val'" in fault for fault in _reasons(folder))
 
 
-def test_subject_without_training_data_is_refused_by_name(folder: Path) -> None:
+def test_subject_without_training_data_is_unseen(folder: Path) -> None:
     for file in folder.glob("train_-_sub-10_*"):
         file.unlink()
+    found = list_folder(folder)
+    assert found.problems == ()
+    assert found.notices == (
+        "unseen subject: sub-10 has no training data; decoded with the mean subject embedding, "
+        "and reported apart from the others",
+    )
+    assert list_folder(folder, ("sub-02",)).notices == ()
+
+
+def test_a_split_of_unseen_subjects_alone_is_refused(folder: Path) -> None:
+    for file in (*folder.glob("train_-_sub-10_*"), *folder.glob("test_-_sub-02_*")):
+        file.unlink()
     (fault,) = _reasons(folder)
-    assert "sub-10 occur only in val or test" in fault and "restrict dataset.subjects" in fault
-    assert _reasons(folder, ("sub-02",)) == []
+    assert "no subject of the split 'test' has training data" in fault
+    assert fault.endswith("add test files of sub-02")
 
 
 def test_subject_without_validation_is_refused_by_name(folder: Path) -> None:

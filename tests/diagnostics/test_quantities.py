@@ -49,10 +49,17 @@ class Recorded:
         self.gradients: list[Arrays] = [{}]
         self.gates: list[Tensor | None] = [None]
         self.said: list[dict[str, float]] = [{}]
+        self.branches: list[dict[str, Tensor]] = [{}]
         for step in range(1, steps + 1):
+            session.before_forward(step)
+            self.branches.append({})
+            handles = self.listen(self.branches[-1])
             backward(decoder, step)
+            for handle in handles:
+                handle.remove()
             self.gradients.append(arrays(decoder, gradient=True))
             self.gates.append(decoder.gate.last if decoder.gate is not None else None)
+            session.clipped(step % 4 == 0)
             if session.wants(step):
                 session.before_update(step)
             torch.nn.utils.clip_grad_norm_(decoder.parameters(), 0.01)
@@ -60,6 +67,16 @@ class Recorded:
             self.weights.append(arrays(decoder))
             self.said.append(session.after_update(step))
         self.end = session.end()
+
+    def listen(self, heard: dict[str, Tensor]) -> list[Any]:
+        """Keep the stack's input and output of the next forward pass."""
+        if not self.decoder.layer_stack:
+            return []
+        first, last = self.decoder.layer_stack[0], self.decoder.layer_stack[-1]
+        return [
+            first.register_forward_hook(lambda _, x, y: heard.update(input=x[0].detach())),
+            last.register_forward_hook(lambda _, x, y: heard.update(stack=y.detach())),
+        ]
 
     def flat(self, values: Arrays, group: str, *, moving: bool = False) -> NDArray[np.float64]:
         names = self.decoder.layer_groups()[group]
@@ -189,6 +206,61 @@ def test_gate(run: Recorded) -> None:
         assert run.said[step]["gate/mean"] == pytest.approx(float(gate.double().mean()), rel=1e-6)
         assert run.said[step]["gate/sd"] == pytest.approx(float(np.std(gate.double().numpy())), rel=1e-6)
     assert run.end["gate/mean"] == run.said[6]["gate/mean"]
+
+
+def test_branch_energies_of_a_gate(run: Recorded) -> None:
+    for step in (1, 3, 6):
+        gate = run.gates[step]
+        assert gate is not None
+        gate = gate.double()[:, None, :]
+        stack = float((gate * run.branches[step]["stack"].double()).square().mean())
+        skipped = float(((1 - gate) * run.branches[step]["input"].double()).square().mean())
+        assert run.said[step]["branch/stack_rms"] == pytest.approx(stack**0.5, rel=1e-5)
+        assert run.said[step]["branch/input_rms"] == pytest.approx(skipped**0.5, rel=1e-5)
+        assert run.said[step]["branch/stack_share"] == pytest.approx(stack / (stack + skipped), rel=1e-5)
+    assert run.end["branch/stack_share"] == run.said[6]["branch/stack_share"]
+
+
+def test_branch_energies_of_a_sum_and_of_no_residual() -> None:
+    run = Recorded(small(residual="global"), "cheap", every=2, steps=2)
+    for branch in ("stack", "input"):
+        energy = float(run.branches[2][branch].double().square().mean())
+        assert run.said[2][f"branch/{branch}_rms"] == pytest.approx(energy**0.5, rel=1e-5)
+    for n_layers, residual in ((2, "none"), (0, "gated")):
+        said = Recorded(small(n_layers, residual=residual), "cheap", every=1, steps=1).said[1]
+        assert not [name for name in said if name.startswith("branch/")]
+
+
+def test_nothing_is_left_hanging_on_the_decoder(run: Recorded) -> None:
+    for block in run.decoder.layer_stack:
+        assert not block._forward_hooks and not block._forward_pre_hooks
+
+
+def test_clip_fraction_counts_from_the_last_observed_step(run: Recorded) -> None:
+    """Steps 4 and 8 of 8 are clipped; 1, 3 and 6 are observed."""
+    assert [run.said[step]["gradient/clip_fraction"] for step in (1, 3, 6)] == [0, 0, 1 / 3]
+    assert run.end["gradient/clip_fraction"] == 2 / 8
+
+
+def test_clip_fraction_without_clipping_is_not_reported() -> None:
+    decoder = small(1)
+    session = Diagnostics("cheap", 1, decoder, 1.0)
+    backward(decoder, 1)
+    session.before_update(1)
+    assert "gradient/clip_fraction" not in session.after_update(1) | session.end()
+
+
+def test_means_over_the_observed_steps(run: Recorded) -> None:
+    for group in run.decoder.layer_groups():
+        updates = [run.said[step][f"update_ratio/{group}"] for step in (1, 3, 6)]
+        assert run.end[f"update_ratio_mean/{group}"] == pytest.approx(np.mean(updates))
+        if group != "head":
+            ratios = [
+                run.said[step][f"gradient/rms/{group}"] / run.said[step]["gradient/rms/head"]
+                for step in (1, 3, 6)
+            ]
+            assert run.end[f"gradient/ratio_mean/{group}"] == pytest.approx(np.mean(ratios))
+    assert run.end["gradient/ratio_mean"] == run.end["gradient/ratio_mean/layer_stack.0"]
 
 
 @pytest.mark.parametrize("residual", ["none", "global", "gated"])

@@ -19,31 +19,46 @@ def small() -> Decoder:
     return build_model(model, Improvements(residual="gated", mlp_head=True, gradient_scale=2.0), 6, 3).train()
 
 
-def train(preset: str, steps: int = 7, every: int = 2) -> tuple[Decoder, Diagnostics, list[dict[str, float]]]:
-    """A loop as training writes it: draws, gradient, observation, clipping, update, observation."""
+LAST: dict[str, torch.optim.Optimizer] = {}
+"""The optimizer of the latest `train`."""
+
+
+def train(
+    preset: str, n_steps: int = 7, every: int = 2
+) -> tuple[Decoder, Diagnostics, list[dict[str, float]]]:
+    """A run of a few steps; the session has not been told that it has ended."""
     decoder = small()
-    optimizer = torch.optim.Adam(decoder.parameters(), lr=1e-2)
+    optimizer = LAST["optimizer"] = torch.optim.Adam(decoder.parameters(), lr=1e-2)
     session = Diagnostics(preset, every, decoder, 2.0)
+    return decoder, session, steps(decoder, session, optimizer, 1, n_steps)
+
+
+def steps(
+    decoder: Decoder, session: Diagnostics, optimizer: torch.optim.Optimizer, first: int, last: int
+) -> list[dict[str, float]]:
+    """A loop as training writes it: draws, gradient, observation, clipping, update, observation."""
     said = []
-    for step in range(1, steps + 1):
+    for step in range(first, last + 1):
         optimizer.zero_grad()
+        session.before_forward(step)
         y = decoder(torch.randn(4, 20, 6), torch.tensor([0, 1, 2, 0]))
         ((y - torch.randn(4, 20, 1)) ** 2).mean().backward()
+        session.clipped(step > 3)
         if session.wants(step):
             session.before_update(step)
         torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
         optimizer.step()
         said.append(session.after_update(step))
         session.histograms(step)
-    session.end()
-    return decoder, session, said
+    return said
 
 
 def test_never_disturbs() -> None:
     """Weights, buffers, gradients and random state are the same to the bit under every preset."""
     states = {}
     for preset in PRESETS:
-        decoder, _, _ = train(preset)
+        decoder, session, _ = train(preset)
+        session.end()
         gradients = [p.grad for p in decoder.parameters() if p.grad is not None]
         states[preset] = ([*decoder.state_dict().values(), *gradients], torch.get_rng_state())
     for preset in ("cheap", "full"):
@@ -63,25 +78,58 @@ def test_metrics_of_each_preset() -> None:
         "gradient/ratio",
         "gradient/ratio_unscaled",
         "gradient/guide_ratio",
+        "gradient/rms_unscaled/layer_stack.0",
+        "gradient/clip_fraction",
         "weights/front_change",
         "weights/guide_change",
         "gate/mean",
         "gate/sd",
+        "branch/stack_rms",
+        "branch/input_rms",
+        "branch/stack_share",
         *(f"weights/drift/{group}" for group in groups),
-    }
-    full = cheap | {
         *(f"gradient/rms/{group}" for group in groups),
         *(f"update_ratio/{group}" for group in groups),
-        *(f"path_efficiency/{group}" for group in groups),
-        "gradient/rms_unscaled/layer_stack.0",
     }
+    full = cheap | {f"path_efficiency/{group}" for group in groups}
+    means = {"gradient/ratio_mean"}
+    means |= {f"gradient/ratio_mean/{group}" for group in groups if group != "head"}
+    means |= {f"update_ratio_mean/{group}" for group in groups}
     for preset, expected in (("off", set()), ("cheap", cheap), ("full", full)):
         _, session, said = train(preset)
         assert said[5].keys() == expected
         assert said[4] == {}
         assert all(isinstance(value, float) for value in said[5].values())
         at_end = {n for n in expected if not n.startswith(("gradient/rms", "update_ratio"))}
-        assert session.end().keys() == at_end | ({"gradient/ratio_mean"} if at_end else set())
+        assert session.end().keys() == at_end | (means if at_end else set())
+
+
+def test_a_session_goes_on_from_its_saved_state(tmp_path: Path) -> None:
+    """Interrupted after step 3 and resumed, it says the same as one that never was."""
+    decoder, whole, said = train("full")
+    file = tmp_path / "state.pt"
+    resumed_decoder, broken, _ = train("full", 3)
+    torch.save(
+        {
+            "session": broken.state(),
+            "weights": resumed_decoder.state_dict(),
+            "random": torch.get_rng_state(),
+            "optimizer": LAST["optimizer"].state_dict(),
+        },
+        file,
+    )
+    saved = torch.load(file, weights_only=True)
+    fresh = small()
+    session = Diagnostics("full", 2, fresh, 2.0)
+    fresh.load_state_dict(saved["weights"])
+    session.restore(saved["session"])
+    torch.set_rng_state(saved["random"])
+    optimizer = torch.optim.Adam(fresh.parameters(), lr=1e-2)
+    optimizer.load_state_dict(saved["optimizer"])
+    again = steps(fresh, session, optimizer, 4, 7)
+    assert again == said[3:]
+    assert session.end() == whole.end()
+    assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), decoder.parameters(), strict=True))
 
 
 def test_observes_the_first_step_and_every_nth() -> None:
@@ -91,7 +139,7 @@ def test_observes_the_first_step_and_every_nth() -> None:
 
 
 def test_a_run_shorter_than_the_interval_is_observed() -> None:
-    _, session, said = train("cheap", steps=3, every=100)
+    _, session, said = train("cheap", 3, every=100)
     assert said[0]["gradient/ratio"] > 0
     end = session.end()
     assert end["gradient/ratio"] == said[0]["gradient/ratio"]

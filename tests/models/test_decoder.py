@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from plain import plain_decoder
 from torch import Tensor
-from torch.nn import functional
 
 from ablab.models.build import MODELS, build_model
-from ablab.models.decoder import Decoder
+from ablab.models.decoder import UNSEEN, Decoder
 from ablab.models.front_end import sinusoids
 from ablab.spec.experiment import Conformer, Improvements
 
@@ -67,88 +67,6 @@ def combinations() -> Iterator[dict[str, Any]]:
             }
 
 
-def plain_decoder(decoder: Decoder, keys: dict[str, Any], eeg: Tensor, subject: Tensor) -> Tensor:
-    """The whole forward pass in evaluation mode, from the weights by name, without a module."""
-    w: dict[str, Tensor] = decoder.state_dict()
-
-    def linear(name: str, x: Tensor) -> Tensor:
-        return x @ w[f"{name}.weight"].T + w.get(f"{name}.bias", torch.zeros(()).double())
-
-    def norm(name: str, x: Tensor) -> Tensor:
-        centred = x - x.mean(-1, keepdim=True)
-        scale = (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
-        return centred / scale * w[f"{name}.weight"] + w[f"{name}.bias"]
-
-    def leaky(x: Tensor) -> Tensor:
-        return torch.where(x > 0, x, 0.01 * x)
-
-    def swish(x: Tensor) -> Tensor:
-        return x * torch.sigmoid(x)
-
-    if keys["front_end"] == "cnn":
-        x = eeg
-        for index, kernel in enumerate((7, 5, 3)):
-            weight, bias = (w[f"front_end.convolutions.{index}.{part}"] for part in ("weight", "bias"))
-            assert weight.shape[2] == kernel
-            x = functional.conv1d(x.transpose(1, 2), weight, bias, padding=kernel // 2).transpose(1, 2)
-            x = leaky(norm(f"front_end.norms.{index}", x))
-    else:
-        x = linear("front_end", eeg)
-    if keys["squeeze_excitation"]:
-        x = x * torch.sigmoid(linear("se.excite", leaky(linear("se.squeeze", x.mean(1)))))[:, None]
-    if keys["subject_conditioning"]:
-        x = x + linear("subject", functional.one_hot(subject, N_SUBJECTS).double())[:, None]
-    if keys["sinusoidal_positions"]:
-        x = x + torch.tensor(
-            [
-                [(math.cos if c % 2 else math.sin)(t / 10000 ** ((c - c % 2) / 16)) for c in range(16)]
-                for t in range(x.shape[1])
-            ],
-            dtype=torch.float64,
-        )
-    stack = x
-    step = 0.5 if keys["macaron"] else 1.0
-    for index in range(keys["n_layers"]):
-        block = f"layer_stack.{index}"
-
-        def feed_forward(name: str, y: Tensor) -> Tensor:
-            return linear(f"{name}.narrow", swish(linear(f"{name}.widen", norm(f"{name}.norm", y))))
-
-        if keys["macaron"]:
-            stack = stack + step * feed_forward(f"{block}.feed_forward_in", stack)
-        y, mixed = norm(f"{block}.attention.norm", stack), []
-        for head in (slice(0, 8), slice(8, 16)):
-            q, k, v = (
-                linear(f"{block}.attention.{part}", y)[..., head] for part in ("query", "key", "value")
-            )
-            scores = q @ k.transpose(1, 2)
-            if keys["relative_positions"]:
-                i = torch.arange(y.shape[1])
-                rows = w[f"{block}.attention.relative"][i[:, None] - i[None] + 999]
-                scores = scores + (q[:, :, None] * rows).sum(-1)
-            mixed.append(torch.softmax(scores / math.sqrt(8), -1) @ v)
-        stack = stack + linear(f"{block}.attention.output", torch.cat(mixed, -1))
-        conv = f"{block}.convolution"
-        a, b = linear(f"{conv}.widen", norm(f"{conv}.norm", stack)).chunk(2, -1)
-        y = functional.pad((a * torch.sigmoid(b)).transpose(1, 2), (2, 2)).unfold(2, 5, 1)
-        y = (y * w[f"{conv}.depthwise.weight"][:, 0, None]).sum(-1).transpose(1, 2) + w[
-            f"{conv}.depthwise.bias"
-        ]
-        y = (y - w[f"{conv}.batch_norm.running_mean"]) / (w[f"{conv}.batch_norm.running_var"] + 1e-5).sqrt()
-        y = y * w[f"{conv}.batch_norm.weight"] + w[f"{conv}.batch_norm.bias"]
-        stack = stack + linear(f"{conv}.narrow", swish(y))
-        stack = norm(f"{block}.norm", stack + step * feed_forward(f"{block}.feed_forward_out", stack))
-    if keys["n_layers"] and keys["residual"] == "global":
-        stack = stack + x
-    elif keys["n_layers"] and keys["residual"] == "gated":
-        g = torch.sigmoid(linear("gate.excite", linear("gate.squeeze", stack.mean(1)).clamp_min(0)))[:, None]
-        stack = g * stack + (1 - g) * x
-    if not keys["mlp_head"]:
-        return linear("head", stack)
-    y = linear("head.narrow", norm("head.norm", stack))
-    return linear("head.output", y * 0.5 * (1 + torch.erf(y / math.sqrt(2))))
-
-
 def test_every_combination_equals_the_plain_formulas_and_groups_its_parameters() -> None:
     eeg, subject, _ = batch(n_times=6, n_windows=2)
     for keys in combinations():
@@ -158,7 +76,12 @@ def test_every_combination_equals_the_plain_formulas_and_groups_its_parameters()
                 module.running_mean.normal_(generator=torch.Generator().manual_seed(1))
         if keys["gradient_scale_position"] == "stack":  # without influence on the forward pass
             with torch.no_grad():
-                found, expected = decoder(eeg, subject), plain_decoder(decoder, keys, eeg, subject)
+                found, expected = (
+                    decoder(eeg, subject),
+                    plain_decoder(
+                        decoder.state_dict(), {**SMALL, "gradient_scale": 1.0, **keys}, eeg, subject
+                    ),
+                )
             torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11, msg=f"{keys}")
 
         groups = decoder.layer_groups()
@@ -367,6 +290,19 @@ def test_a_subject_outside_the_table_is_refused(index: int) -> None:
     eeg, _, _ = batch()
     with pytest.raises(ValueError, match=rf"subject index {index} is outside 0 \.\.\. 3.* 4 subjects"):
         small()(eeg, torch.tensor([0, index, 1]))
+
+
+def test_an_unseen_subject_has_the_mean_of_the_columns() -> None:
+    eeg, subject, _ = batch()
+    decoder = small().eval()
+    assert decoder.subject is not None
+    some, nobody = subject.clone(), torch.tensor([subject[0], UNSEEN, UNSEEN])
+    columns = decoder.subject(nobody)
+    expected = decoder.subject.weight.mean(dim=1) + decoder.subject.bias
+    torch.testing.assert_close(columns[1, 0], expected)
+    torch.testing.assert_close(columns[0], decoder.subject(some)[0], rtol=0, atol=0)
+    torch.testing.assert_close(decoder(eeg, nobody)[0], decoder(eeg, some)[0])
+    assert not torch.allclose(decoder(eeg, nobody)[1], decoder(eeg, some)[1])
 
 
 def test_any_subject_without_conditioning() -> None:

@@ -40,6 +40,11 @@ def _report(trial: Trial, place: Place, emit: Emit) -> None:
     emit(Finished(trial.key, "|".join(facts), 0.1, {"torch": float("torch" in sys.modules)}))
 
 
+def _gpus(trial: Trial, place: Place, emit: Emit) -> None:
+    time.sleep(0.5)  # so that two of these overlap
+    emit(Finished(trial.key, os.environ.get("CUDA_VISIBLE_DEVICES", ""), 0.1, {}))
+
+
 def _raise(trial: Trial, place: Place, emit: Emit) -> None:
     raise ValueError("seven is not a prime of eight")
 

@@ -12,7 +12,12 @@ from pathlib import Path
 import psutil
 import tiny
 
+from ablab.orchestration.grid import run_grid
+from ablab.orchestration.log_of_run import LOG
 from ablab.paths import Paths
+from ablab.spec.load import load_grid
+from ablab.spec.record import RunRecord
+from ablab.tracking.memory import MemoryStore
 from ablab.tracking.open import open_store
 
 
@@ -82,3 +87,21 @@ def test_a_grid_that_is_killed_twice_is_whole_in_the_end(tmp_path: Path, paths: 
     assert tiny.finished_keys(paths) == sorted(state.key for state in states)
     assert list(paths.workers("tinygrid").iterdir()) == []
     assert list((paths.root / "runs").iterdir()) == []
+
+    # Every trial was under way at least once when it was killed, and no number shows it.
+    whole = MemoryStore()
+    run_grid(
+        load_grid(tmp_path / "grid.yaml"), paths=Paths(tmp_path / "whole"), store=whole, launcher="inline"
+    )
+    expected = {record.key: record for record in whole.records("tinygrid")}
+    records = open_store(paths).records("tinygrid")
+    for record in records:
+        assert _measured(record) == _measured(expected[record.key])
+        assert record.subjects == expected[record.key].subjects
+    logs = [open_store(paths).artifact(record.run_id, LOG).read_text() for record in records]
+    assert sum("goes on from step" in log for log in logs) >= 2
+
+
+def _measured(record: RunRecord) -> dict[str, float]:
+    varying = ("seconds", "throughput/")
+    return {name: value for name, value in record.metrics.items() if not name.startswith(varying)}

@@ -49,3 +49,13 @@ def test_one_subject_per_recording() -> None:
 def test_mean_of_scored_along_an_axis() -> None:
     values = np.array([[1.0, np.nan], [3.0, np.nan]])
     np.testing.assert_array_equal(mean_of_scored(values, axis=0), [2.0, np.nan])
+
+
+def test_unseen_subjects_never_enter_the_mean_of_the_others() -> None:
+    segment_r = [np.array([0.1]), np.array([0.3]), np.array([0.8])]
+    scores = subject_means(segment_r, ["a", "b", "new"], unseen={"new"})
+    assert scores.mean == pytest.approx(0.2)
+    assert scores.mean_unseen == pytest.approx(0.8)
+    assert scores.unseen == {"new"}
+    assert scores.subjects["new"].r == pytest.approx(0.8)
+    assert np.isnan(subject_means(segment_r, ["a", "b", "c"]).mean_unseen)

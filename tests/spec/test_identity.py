@@ -52,6 +52,7 @@ VALUES: dict[str, Level] = {
     "dataset.windows_per_recording": 3,
     "dataset.train_fraction": 0.5,
     "dataset.accept_leakage": "on purpose",
+    "dataset.residency": "memory",
     "dataset.kind": "simulated",
     "dataset.path": "elsewhere",
     "dataset.subjects": ["S1"],
@@ -77,7 +78,12 @@ VALUES: dict[str, Level] = {
     "improvements.gradient_scale_position": "head",
     "training.epochs": 3,
     "training.batch_size": 3,
+    "training.processes": 2,
     "training.learning_rate": 3e-4,
+    "training.layer_rates.front": 3,
+    "training.layer_rates.rear": 3,
+    "training.layer_rates.head": 0,
+    "training.layer_rates.stack": 0,
     "training.optimizer": "sgd",
     "training.betas": [0.8, 0.9],
     "training.eps": 1e-8,
@@ -97,9 +103,13 @@ VALUES: dict[str, Level] = {
     "training.loss.huber_weight": 0.5,
     "training.loss.huber_beta": 0.5,
     "training.evaluate_every": 3,
+    "training.early_stopping.patience_evaluations": 3,
+    "training.checkpoint_minutes": 3,
     "training.precision": "bfloat16",
+    "training.compile": True,
     "training.threads": 2,
     "evaluation.segment_seconds": 5,
+    "evaluation.protocols": ["match_mismatch"],
     "diagnostics.preset": "off",
     "diagnostics.every_steps": 3,
 }
@@ -119,7 +129,14 @@ KINDS: dict[str, dict[str, Level]] = {
 }
 """The kind under which a key is known, where it is not the default one."""
 
-NOT_IDENTITY = ("name", "notes", "dataset.path", "dataset.accept_leakage")
+NOT_IDENTITY = (
+    "name",
+    "notes",
+    "dataset.path",
+    "dataset.accept_leakage",
+    "dataset.residency",
+    "training.checkpoint_minutes",
+)
 
 
 def test_the_table_of_values_is_complete() -> None:

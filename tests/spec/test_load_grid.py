@@ -87,7 +87,8 @@ def test_a_level_in_a_line_of_its_own_is_found_there(grid: Callable[[str], Path]
         ("analysis: {sesoi: 0}\n", "ablations/g.yaml:6: analysis.sesoi: must be greater than 0, not 0"),
         ("analysis: {alpha: 0.5}\n", "ablations/g.yaml:6: analysis.alpha: must be less than 0.5, not 0.5"),
         ("analysis: {contrast: {treatment: x}}\n", "ablations/g.yaml:6: analysis.contrast.reference: missing; it has no default"),
-        ("analysis: {controls: [x]}\n", "ablations/g.yaml:6: analysis.controls: trained controls are not available in this version; leave it []"),
+        ("analysis: {controls: [x]}\n", "ablations/g.yaml:6: analysis.controls[0]: must be 'frozen_stack', 'no_stack' or 'stack_lr_x2', not the string 'x'"),
+        ("analysis: {controls: [no_stack, no_stack]}\n", "ablations/g.yaml:6: analysis.controls: names a control twice"),
         ("analysis:\n  claims: x.yaml\n", "ablations/g.yaml:7: analysis.claims: claims files are not available in this version; leave it null"),
     ],
 )  # fmt: skip

@@ -153,6 +153,33 @@ class TestStoreContract:
         with pytest.raises(NotFoundError):
             store.artifact("0" * 32, "train.log")
 
+    def test_curves_are_read_back_by_step(self, store: RunStore, study: str, make_trial):
+        writer = store.open_run(make_trial(study))
+        writer.metrics(20, {"validation/pearson": 0.3, "train/loss": 0.5})
+        writer.metrics(10, {"validation/pearson": 0.4})
+        writer.metrics(30, {"validation/pearson": 0.35})
+        writer.finish({"validation/pearson": 0.4, "best_epoch": 1.0}, ())
+        assert dict(store.curves(writer.run_id)) == {
+            "validation/pearson": ((10, 0.4), (20, 0.3), (30, 0.35)),  # the final value is not on the curve
+            "train/loss": ((20, 0.5),),
+            "best_epoch": ((30, 1.0),),
+        }
+        with pytest.raises(NotFoundError, match="no such run"):
+            store.curves("0" * 32)
+
+    def test_files_can_be_attached_to_a_run_that_has_ended(
+        self, store: RunStore, study: str, make_trial, a_file: Path
+    ):
+        writer = store.open_run(make_trial(study))
+        writer.finish({}, ())
+        store.attach(writer.run_id, a_file, "diagnosis")
+        a_file.write_text("again\n")
+        store.attach(writer.run_id, a_file, "diagnosis")
+        assert store.artifact(writer.run_id, "diagnosis/train.log").read_text() == "again\n"
+        assert [state.status for state in store.states(study)] == ["finished"]
+        with pytest.raises(NotFoundError, match="no such run"):
+            store.attach("0" * 32, a_file)
+
     def test_find_by_run_id_and_by_prefix(self, store: RunStore, study: str, make_trial):
         trial = make_trial(study)
         writer = store.open_run(trial)

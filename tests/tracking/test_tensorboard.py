@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
 
-from ablab.tracking.tensorboard import TensorBoardObserver
+from ablab.tracking.tensorboard import TensorBoardObserver, scalar_tag
 
 
 def _read(folder: Path) -> EventAccumulator:
@@ -47,16 +49,53 @@ def test_the_guides_tags_are_found(tmp_path: Path):
     assert (last.step, last.histogram_value.num, last.histogram_value.max) == (20, 6, 25)
 
 
+def test_the_page_of_custom_scalars_shows_the_guides_four_views(tmp_path: Path):
+    observer = TensorBoardObserver(tmp_path)
+    names = (
+        "gradient/norm",
+        "validation/pearson",
+        "gradient/rms/layer_stack.0",
+        "weights/drift/layer_stack.0",
+    )
+    observer.metrics(1, dict.fromkeys((*names, "gradient/rms/layer_stack.01", "gradient/rms/head"), 1.0))
+    observer.close()
+    events = _read(tmp_path)
+    (layout,) = events.Tensors("custom_scalars__config__")
+    found = layout_pb2.Layout.FromString(layout.tensor_proto.string_val[0])
+    charts = found.category[0].chart
+    assert [chart.title.partition(":")[0] for chart in charts] == [
+        "Gradient/norm", "Validation/pearson", "Gradient/layer_stack.0", "Weight/layer_stack.0",
+    ]  # fmt: skip
+    scalars = events.Tags()["scalars"]
+    for chart, name in zip(charts, names, strict=True):
+        (pattern,) = chart.multiline.tag
+        assert [tag for tag in scalars if re.search(pattern, tag)] == [scalar_tag(name)]
+
+
+def test_of_a_large_tensor_a_sample_is_drawn_with_both_ends(tmp_path: Path):
+    weights = torch.linspace(-1, 1, 100_003)
+    weights[17], weights[50_001] = -9.0, 7.0
+    observer = TensorBoardObserver(tmp_path)
+    observer.histograms(1, {"Weight/a": weights})
+    observer.close()
+    (drawn,) = _read(tmp_path).Histograms("Weight/a")
+    found = drawn.histogram_value
+    assert (found.min, found.max) == (-9, 7)
+    assert 10_000 < found.num <= 2**14 + 2
+    assert abs(found.sum / found.num) < 0.01
+
+
 def test_values_that_cannot_be_drawn_are_left_out(tmp_path: Path):
     observer = TensorBoardObserver(tmp_path)
     observer.metrics(1, {"gradient/norm": float("nan"), "train/loss": 1.0})
     nan, half = torch.full((3,), torch.nan), torch.tensor([1.0, torch.inf])
     observer.histograms(1, {"Gradient/a": nan, "Gradient/b": half, "Gradient/c": torch.empty(0)})
     observer.histograms(1, {"Gradient/d": torch.ones(4, dtype=torch.bfloat16)})
+    observer.histograms(1, {"Weight/huge": torch.full((3,), 1e30), "Weight/large": torch.full((3,), 9e18)})
     observer.close()
     events = _read(tmp_path)
     assert events.Tags()["scalars"] == ["Train/loss"]
-    assert set(events.Tags()["histograms"]) == {"Gradient/b", "Gradient/d"}
+    assert set(events.Tags()["histograms"]) == {"Gradient/b", "Gradient/d", "Weight/large"}
     assert events.Histograms("Gradient/b")[0].histogram_value.num == 1
 
 
@@ -67,6 +106,20 @@ def test_a_trial_that_begins_again_hides_what_it_wrote_before(tmp_path: Path):
             observer.metrics(step, {"train/loss": value})
         observer.close()
     assert [point.value for point in _read(tmp_path).Scalars("Train/loss")] == [4.0]
+
+
+def test_a_trial_that_goes_on_keeps_what_it_wrote_up_to_there(tmp_path: Path):
+    killed = TensorBoardObserver(tmp_path)
+    for step in (1, 2, 3, 4):
+        killed.metrics(step, {"train/loss": float(step)})
+    killed.flush()  # and no close
+    observer = TensorBoardObserver(tmp_path, resumed_at=2)
+    for step in (3, 4, 5):
+        observer.metrics(step, {"train/loss": 10.0 * step})
+    observer.close()
+    points = [(point.step, point.value) for point in _read(tmp_path).Scalars("Train/loss")]
+    assert points == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0), (5, 50.0)]
+    killed.close()
 
 
 def test_nothing_is_created_before_the_first_value(tmp_path: Path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from ablab.data.corpus import Corpus, Recording
 from ablab.spec.experiment import Experiment, Level
 from ablab.spec.trial import Cell, Trial
 from ablab.training.observer import Observer
+
+# The helper modules of this folder are imported here and in the processes of its tests.
+sys.path.insert(0, str(Path(__file__).parent))
 
 N_CHANS = 6
 SUBJECTS = ("ann", "bob")

@@ -6,6 +6,7 @@ import torch
 
 from ablab.data.corpus import Corpus
 from ablab.data.windows import WindowIndex
+from ablab.models.decoder import UNSEEN
 from ablab.training.batches import autocast, batches, subject_columns
 
 CPU = torch.device("cpu")
@@ -15,9 +16,8 @@ def test_columns_come_from_the_recorded_table(corpus: Corpus) -> None:
     assert subject_columns(corpus.train, corpus.subjects).tolist() == [1, 1, 2]
 
 
-def test_a_subject_outside_the_table_is_no_column(corpus: Corpus) -> None:
-    with pytest.raises(KeyError, match="bob"):
-        subject_columns(corpus.train, ("ann",))
+def test_a_subject_outside_the_table_is_unseen(corpus: Corpus) -> None:
+    assert subject_columns(corpus.train, ("ann",)).tolist() == [0, 0, UNSEEN]
 
 
 def test_all_windows_in_order_and_a_smaller_last_batch(corpus: Corpus) -> None:

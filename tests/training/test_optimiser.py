@@ -6,6 +6,7 @@ from torch.nn import Parameter
 
 from ablab.spec.experiment import Training
 from ablab.training.optimiser import build_optimiser, clip, gradient_norm, gradients_of, set_learning_rate
+from ablab.training.parameter_groups import ParameterGroup
 
 REFERENCE = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -25,14 +26,18 @@ def test_adam_and_adamw_take_every_setting(kind: str) -> None:
     reference = REFERENCE[kind](
         [theirs], lr=0.01, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1, foreach=False
     )
-    torch.testing.assert_close(steps(build_optimiser(training, [ours]), ours), steps(reference, theirs))
+    torch.testing.assert_close(
+        steps(build_optimiser(training, [ParameterGroup((ours,))]), ours), steps(reference, theirs)
+    )
 
 
 def test_sgd_takes_every_setting() -> None:
     training = Training(optimizer="sgd", learning_rate=0.01, momentum=0.9, weight_decay=0.1)
     ours, theirs = Parameter(torch.ones(7)), Parameter(torch.ones(7))
     reference = torch.optim.SGD([theirs], lr=0.01, momentum=0.9, weight_decay=0.1, foreach=False)
-    torch.testing.assert_close(steps(build_optimiser(training, [ours]), ours), steps(reference, theirs))
+    torch.testing.assert_close(
+        steps(build_optimiser(training, [ParameterGroup((ours,))]), ours), steps(reference, theirs)
+    )
 
 
 def test_adam_with_decay_is_not_adamw() -> None:
@@ -40,22 +45,50 @@ def test_adam_with_decay_is_not_adamw() -> None:
     for kind in ("adam", "adamw"):
         parameter = Parameter(torch.ones(7))
         training = Training(optimizer=kind, learning_rate=0.01, weight_decay=0.5)
-        results.append(steps(build_optimiser(training, [parameter]), parameter))
+        results.append(steps(build_optimiser(training, [ParameterGroup((parameter,))]), parameter))
     assert not torch.allclose(*results)
 
 
 def test_the_rate_is_that_of_the_next_step() -> None:
     parameter = Parameter(torch.zeros(1))
-    optimiser = build_optimiser(Training(optimizer="sgd", learning_rate=1.0), [parameter])
+    optimiser = build_optimiser(Training(optimizer="sgd", learning_rate=1.0), [ParameterGroup((parameter,))])
     set_learning_rate(optimiser, 0.25)
     parameter.grad = torch.ones(1)
     optimiser.step()
     assert parameter.item() == -0.25
 
 
+def test_each_group_has_its_rate_and_its_decay() -> None:
+    fast, slow, spared = (Parameter(torch.ones(1)) for _ in range(3))
+    groups = [
+        ParameterGroup((fast,), 2.0),
+        ParameterGroup((slow,), 0.5),
+        ParameterGroup((spared,), 1.0, False),
+    ]
+    optimiser = build_optimiser(Training(optimizer="sgd", learning_rate=1.0, weight_decay=0.5), groups)
+    set_learning_rate(optimiser, 0.1)
+    for parameter in (fast, slow, spared):
+        parameter.grad = torch.ones(1)
+    optimiser.step()
+    # w - rate * factor * (gradient + decay * w)
+    assert [fast.item(), slow.item(), spared.item()] == pytest.approx(
+        [1 - 0.2 * 1.5, 1 - 0.05 * 1.5, 1 - 0.1]
+    )
+
+
 def test_frozen_parameters_are_left_alone() -> None:
     frozen, trained = Parameter(torch.zeros(1), requires_grad=False), Parameter(torch.zeros(1))
-    optimiser = build_optimiser(Training(), [frozen, trained])
+    optimiser = build_optimiser(
+        Training(),
+        [
+            ParameterGroup(
+                (
+                    frozen,
+                    trained,
+                )
+            )
+        ],
+    )
     assert [parameter is trained for parameter in optimiser.param_groups[0]["params"]] == [True]
 
 

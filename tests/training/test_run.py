@@ -27,7 +27,7 @@ from ablab.training.observer import Observer, Observers
 from ablab.training.run import Outcome, find_device, run
 
 MakeTrial = Callable[..., Trial]
-VARYING = ("seconds", "throughput/windows_per_second")
+VARYING = ("seconds", "throughput/windows_per_second", "throughput/data_wait_share")
 
 
 def weights_hash(folder: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ablab.cli.experiment_check import check
 from ablab.cli.options import SPEC_FILE, json_option, print_json, print_notices, set_option
 from ablab.errors import InputError, SpecError
 from ablab.paths import is_safe_name
@@ -13,7 +14,10 @@ from ablab.paths import is_safe_name
 
 @click.group()
 def experiment() -> None:
-    """Write, list, show and run experiments: one decoder on one data set."""
+    """Write, list, show, check and run experiments: one decoder on one data set."""
+
+
+experiment.add_command(check)
 
 
 @experiment.command()
@@ -110,6 +114,8 @@ def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     "--study", default="experiments", show_default=True, metavar="NAME", help="Study it belongs to."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N.")
+@click.option("--gpus", type=click.IntRange(0), metavar="N", help="Train on N GPUs, one process each; 0: CPU.")
+@click.option("--processes", type=click.IntRange(1), metavar="N", help="Train by N processes together.")
 @json_option
 @click.pass_context
 def run(
@@ -119,19 +125,26 @@ def run(
     overrides: tuple[str, ...],
     study: str,
     device: str,
+    gpus: int | None,
+    processes: int | None,
     as_json: bool,
 ) -> None:
     """Train FILE under one seed and record it; what is done already is not trained again.
 
+    The number of processes changes what is trained: batch_size is that of each, and a trial of two is
+    another trial than that of one.
+
     \b
-    Example:
+    Examples:
       ablab experiment run experiments/quickstart.yaml --seed 0
+      ablab experiment run experiments/quickstart.yaml --seed 0 --gpus 0 --processes 2
     """
-    from ablab.spec.load import load_experiment
+    from ablab.orchestration.processes import placed
 
     if not is_safe_name(study):
         raise InputError(f"--study: {study!r} is no plain name (letters, digits, '_', '.', '-')")
-    loaded = load_experiment(file, overrides)
+    where = placed(file, overrides, gpus=gpus, processes=processes, device=device)
+    loaded = where.loaded
     print_notices(loaded.notices)
     from ablab.orchestration.experiment import run_experiment
     from ablab.paths import Paths
@@ -142,7 +155,8 @@ def run(
         seed=seed,
         paths=Paths.from_environment(),
         study=study,
-        device=device,
+        device=where.device,
+        gpus=where.gpus,
         progress=terminal_progress(),
     )
     if as_json:

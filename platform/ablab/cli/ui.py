@@ -31,7 +31,11 @@ def tensorboard(context: click.Context, port: int, study: str | None) -> None:
     """Open TensorBoard on the curves and histograms recorded here, until Ctrl-C."""
     from ablab.tracking.serving import serve_tensorboard
 
-    context.exit(serve_tensorboard(Paths.from_environment(), port, study, _announce))
+    def announce(address: str) -> None:
+        _announce(address)
+        click.echo(f"the guide's four views: {address}/#custom_scalars", err=True)
+
+    context.exit(serve_tensorboard(Paths.from_environment(), port, study, announce))
 
 
 def _announce(address: str) -> None:

@@ -92,13 +92,30 @@ def _refuse_twice(study: str, records: Sequence[RunRecord]) -> None:
 
 
 def _code_notes(records: Sequence[RunRecord]) -> list[str]:
-    """Runs made by other code than most: kept on request, so named, not refused."""
-    counts = Counter(record.code_fingerprint for record in records)
-    if len(counts) == 1:
-        return []
-    usual = counts.most_common(1)[0][0]
-    others = [f"{r.label} s{r.seed}" for r in records if r.code_fingerprint != usual]
-    return [f"{len(counts)} code versions are pooled; most runs are {usual[:8]}, others: {_named(others)}"]
+    """Runs made by other code than most: kept on request, so named, not refused.
+
+    A fingerprint is that of ablab, and behind a ``+`` the package of a plug-in, which not all cells need.
+    """
+    notes = []
+    codes = [record.code_fingerprint.partition("+")[0] for record in records]
+    counts = Counter(codes)
+    if len(counts) > 1:
+        usual = counts.most_common(1)[0][0]
+        others = [f"{r.label} s{r.seed}" for r, code in zip(records, codes, strict=True) if code != usual]
+        notes.append(
+            f"{len(counts)} code versions are pooled; most runs are {usual[:8]}, others: {_named(others)}"
+        )
+    packages = sorted({record.code_fingerprint.partition("+")[2] for record in records} - {""})
+    versions: dict[str, list[str]] = defaultdict(list)
+    for package in packages:
+        name, _, version = package.rpartition(" ")
+        versions[name].append(version)
+    notes += [
+        f"{len(found)} versions of the plug-in package {name} are pooled: {', '.join(found)}"
+        for name, found in versions.items()
+        if len(found) > 1
+    ]
+    return notes
 
 
 def _covered(key: str, declared: set[str]) -> bool:

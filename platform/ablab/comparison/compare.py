@@ -14,6 +14,7 @@ from ablab.comparison.left_out import left_out
 from ablab.comparison.rows import cell_row
 from ablab.comparison.table import PER_SUBJECT, matrices, paired, seeds_of, tidy
 from ablab.comparison.values import Comparison, Row
+from ablab.designs.controls import is_control
 from ablab.errors import NotFoundError
 from ablab.spec.grid import Analysis
 from ablab.spec.record import RunRecord
@@ -53,9 +54,9 @@ def compare(
     analysis = analysis or Analysis()
     metric = metric or analysis.metric
     _check_metric(study, metric, finished)
-    cells = _by_cell(records, declared=[cell for cell in (reference, treatment) if cell is not None])
+    cells = by_cell(records, declared=[cell for cell in (reference, treatment) if cell is not None])
     reference = reference or _original(records)
-    baseline = reference if baseline is None else _known_cell(study, baseline, cells)
+    baseline = reference if baseline is None else known_cell(study, baseline, cells)
 
     correlation = metric in PER_SUBJECT
     sesoi = analysis.sesoi if correlation else None
@@ -109,7 +110,8 @@ def compare(
     )
 
 
-def _by_cell(records: Sequence[RunRecord], declared: Sequence[str]) -> Cells:
+def by_cell(records: Sequence[RunRecord], declared: Sequence[str] = ()) -> Cells:
+    """The runs of every cell; those declared are there even without a run."""
     cells: dict[str, list[RunRecord]] = {}
     for record in records:
         cells.setdefault(record.cell, []).append(record)
@@ -122,17 +124,19 @@ def _original(records: Sequence[RunRecord]) -> str:
     """The cell with every improvement off; where there is none, the first."""
     for record in records:
         on = record.experiment.improvements
+        if is_control(record.cell):
+            continue
         if on.residual == "none" and not on.mlp_head and on.gradient_scale == 1.0:
             return record.cell
     return records[0].cell
 
 
 def _ordered(rows: Sequence[Row], baseline: str, treatment: str | None) -> tuple[Row, ...]:
-    """Reference, declared treatment, then by falling mean; cells without a score last."""
+    """Reference, declared treatment, then by falling mean, cells without a score last; then the controls."""
 
-    def place(row: Row) -> tuple[bool, bool, float, str]:
+    def place(row: Row) -> tuple[bool, bool, bool, float, str]:
         mean = -math.inf if row.own.mean is None else row.own.mean
-        return row.cell != baseline, row.cell != treatment, -mean, row.cell
+        return row.cell != baseline, row.cell != treatment, is_control(row.cell), -mean, row.cell
 
     return tuple(sorted(rows, key=place))
 
@@ -160,12 +164,14 @@ def _nothing_finished(study: str, records: Sequence[RunRecord]) -> str:
 
 
 def _check_metric(study: str, metric: str, finished: Sequence[RunRecord]) -> None:
-    known = sorted({*PER_SUBJECT, *(name for record in finished for name in record.metrics)})
+    always = (name for name in PER_SUBJECT if not name.endswith("_unseen"))
+    known = sorted({*always, *(name for record in finished for name in record.metrics)})
     if metric not in known:
         raise NotFoundError(f"study '{study}' has no metric '{metric}'; {_nearest(metric, known)}")
 
 
-def _known_cell(study: str, cell: str, cells: Cells) -> str:
+def known_cell(study: str, cell: str, cells: Cells) -> str:
+    """Id of the cell of this id or label; NotFoundError with the nearest where there is none."""
     for name, runs in cells.items():
         label = runs[0].label if runs else name
         if cell in (name, label, verdicts.compact(label)):

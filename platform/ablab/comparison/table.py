@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ablab.spec.record import RunRecord, SubjectScore
 
-PER_SUBJECT = ("test/pearson", "validation/pearson")
-"""Metrics that every run holds per subject."""
+PER_SUBJECT = ("test/pearson", "validation/pearson", "test/pearson_unseen", "validation/pearson_unseen")
+"""Metrics that every run holds per subject; ``_unseen``: of the subjects that were not trained on."""
 
 EVERYONE = "(all)"
 """Stands for the subject where a metric has one value per run."""
@@ -86,4 +86,6 @@ def _scores(record: RunRecord, metric: str) -> Sequence[tuple[str, float]]:
 
 
 def _score(score: SubjectScore, metric: str) -> float | None:
-    return score.test if metric == "test/pearson" else score.validation
+    if score.seen == metric.endswith("_unseen"):
+        return None  # seen and unseen subjects are never put into one mean
+    return score.test if metric.startswith("test/") else score.validation

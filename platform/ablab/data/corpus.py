@@ -42,7 +42,10 @@ class Corpus:
     sfreq: int
     """Hertz; always `SFREQ`."""
     subjects: tuple[str, ...]
-    """The recorded table: a subject's position is its column in the subject embedding."""
+    """The recorded table: a subject's position is its column in the subject embedding.
+
+    It holds the subjects with training data. Others may occur in validation and test; they are unseen.
+    """
     train: tuple[Recording, ...]
     validation: tuple[Recording, ...]
     test: tuple[Recording, ...]
@@ -88,6 +91,8 @@ class DataSummary:
     shared_stimuli: tuple[SharedStimulus, ...]
     notices: tuple[str, ...]
     simulated: bool
+    n_unseen: int = 0
+    """Those of ``n_subjects`` that have no training data."""
 
 
 def samples(seconds: float) -> int:

@@ -88,11 +88,11 @@ def list_folder(folder: Path, subjects: Sequence[str] | None = None) -> Listing:
             problems.append(Problem(str(folder / part.file_name(feature)), None, "", missing))
     parts = tuple(sorted(part for part, features in found.items() if len(features) == len(FEATURES)))
     problems += _incomplete_splits(folder, found)
-    notices = tuple(
+    notices = [
         f"{count} files with the feature '{feature}' are not read"
         for feature, count in sorted(ignored.items())
-    )
-    return Listing(folder, parts, tuple(problems), notices)
+    ]
+    return Listing(folder, parts, tuple(problems), (*_unseen(parts), *notices))
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -144,21 +144,34 @@ def _incomplete_splits(folder: Path, parts: Iterable[Part]) -> list[Problem]:
         if not subjects[split]
     ]
     trained = subjects["train"]
-    unseen = sorted((subjects["val"] | subjects["test"]) - trained)
-    if unseen and trained:
-        reason = (
-            f"{_few(unseen)} occur only in val or test, and subjects without training data cannot be "
-            "decoded yet; restrict dataset.subjects to the others"
-        )
-        problems.append(Problem(str(folder), None, "", reason))
     for split in ("val", "test"):
         lacking = sorted(trained - subjects[split])
-        if lacking and subjects[split]:
+        if lacking and subjects[split] and not trained & subjects[split]:
+            reason = (
+                f"no subject of the split '{split}' has training data; decoders are chosen and compared by "
+                f"subjects that they were trained on, and others are reported apart, so add {split} files of "
+                f"{_few(lacking)}"
+            )
+            problems.append(Problem(str(folder), None, "", reason))
+        elif lacking and subjects[split]:
             reason = (
                 f"{_few(lacking)} have no {split} file; add it, or restrict dataset.subjects to the others"
             )
             problems.append(Problem(str(folder), None, "", reason))
     return problems
+
+
+def _unseen(parts: Iterable[Part]) -> tuple[str, ...]:
+    """The notice about subjects that occur in val or test only, if there are any."""
+    trained = {part.subject for part in parts if part.split == "train"}
+    unseen = sorted({part.subject for part in parts} - trained)
+    if not unseen:
+        return ()
+    one = len(unseen) == 1
+    return (
+        f"unseen {'subject' if one else 'subjects'}: {_few(unseen)} {'has' if one else 'have'} no training "
+        "data; decoded with the mean subject embedding, and reported apart from the others",
+    )
 
 
 def _few(names: Sequence[str], most: int = 8) -> str:

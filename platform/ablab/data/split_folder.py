@@ -41,8 +41,10 @@ def summary(dataset: SplitFolder, paths: Paths) -> DataSummary:
     """What plans and reports say; reads and searches only what changed since the last time."""
     inspection = _checked(dataset, paths)
     found = leaks(inspection, cache=paths.cache)
+    subjects = {part.subject for part in inspection.parts}
+    trained = {part.subject for part in inspection.parts if part.split == "train"}
     return DataSummary(
-        n_subjects=len({part.subject for part in inspection.parts}),
+        n_subjects=len(subjects),
         n_recordings=len({(part.subject, part.recording) for part in inspection.parts}),
         minutes=sum(inspection.n_times(part) for part in inspection.parts) / SFREQ / 60,
         leaked_segments=sum(leak.n_segments for leak in found),
@@ -50,6 +52,7 @@ def summary(dataset: SplitFolder, paths: Paths) -> DataSummary:
         shared_stimuli=shared_stimuli(inspection),
         notices=_notices(inspection, _leak_notice(found, dataset.accept_leakage)),
         simulated=False,
+        n_unseen=len(subjects - trained),
     )
 
 

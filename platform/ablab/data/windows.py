@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ablab.data.corpus import Recording
@@ -23,8 +22,8 @@ class WindowIndex:
     def __len__(self) -> int:
         return len(self.recording)
 
-    def __getitem__(self, part: slice) -> WindowIndex:
-        """A run of windows, such as one batch."""
+    def __getitem__(self, part: slice | NDArray[np.int64]) -> WindowIndex:
+        """A run of windows, such as one batch, or those at the positions given."""
         return WindowIndex(self.recording[part], self.start[part])
 
 
@@ -67,11 +66,10 @@ def gather(recordings: Sequence[Recording], index: WindowIndex, n_times: int) ->
     n_chans = recordings[0].eeg.shape[1]
     eeg = np.empty((len(index), n_times, n_chans), dtype=np.float32)
     envelope = np.empty((len(index), n_times, 1), dtype=np.float32)
-    for number in np.unique(index.recording):
-        rows = np.flatnonzero(index.recording == number)
-        starts = index.start[rows]
+    # A window is one block of its file, and hardly two of a batch lie in one file: a plain copy of each is
+    # twice as fast as indexing file by file, and a turn of the loop costs 2 % of the copy.
+    for row, (number, start) in enumerate(zip(index.recording.tolist(), index.start.tolist(), strict=True)):
         recording = recordings[number]
-        # The view's last axis is time: (start, channel, time).
-        eeg[rows] = sliding_window_view(recording.eeg, n_times, axis=0)[starts].transpose(0, 2, 1)
-        envelope[rows] = sliding_window_view(recording.envelope, n_times, axis=0)[starts].transpose(0, 2, 1)
+        eeg[row] = recording.eeg[start : start + n_times]
+        envelope[row] = recording.envelope[start : start + n_times]
     return Windows(eeg, envelope, index.recording)

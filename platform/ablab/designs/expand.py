@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ablab.designs.add_one_in import add_one_in
+from ablab.designs.controls import controlled, is_control
 from ablab.designs.full_factorial import full_factorial
 from ablab.designs.labels import cell_id, label
 from ablab.designs.leave_one_out import leave_one_out
@@ -29,11 +30,20 @@ DESIGNS: Mapping[str, Design] = {
 
 
 def cells(grid: Grid, bases: Mapping[str, Experiment]) -> tuple[Cell, ...]:
-    """The cells of the grid, the reference cell first.
+    """The cells of the grid, the reference cell first, the declared controls last.
 
     ``bases``: '' -> the base experiment, or cell name -> experiment in a named design.
     Raises SpecError where levels do not fit one another, and where two cells are the same experiment.
     """
+    designed = _designed(grid, bases)
+    if not grid.analysis.controls:
+        return designed
+    there = {trial_key(cell.experiment, "", 0) for cell in designed}
+    controls = controlled(grid, contrast(grid, designed)[::-1])
+    return (*designed, *(cell for cell in controls if trial_key(cell.experiment, "", 0) not in there))
+
+
+def _designed(grid: Grid, bases: Mapping[str, Experiment]) -> tuple[Cell, ...]:
     if grid.design == "named":
         factors = named_factors(bases)
         found = tuple(Cell(name, name, factors[name], bases[name]) for name in grid.cells)
@@ -89,6 +99,7 @@ def contrast(grid: Grid, cells: Sequence[Cell]) -> tuple[Cell, Cell]:
     Where none is declared: the cell with every factor at its last level, or, in a design without one
     (``add_one_in``, ``one_at_a_time``, ``named``), the last cell, against the reference cell.
     """
+    designed = [cell for cell in cells if not is_control(cell.id)]
     declared = grid.analysis.contrast
     if declared is not None:
         return (
@@ -97,7 +108,7 @@ def contrast(grid: Grid, cells: Sequence[Cell]) -> tuple[Cell, Cell]:
         )
     first = reference(grid, cells)
     full = _with_levels(cells, {key: levels[-1] for key, levels in grid.factors.items()})
-    treatment = full if full is not None and grid.design != "named" else cells[-1]
+    treatment = full if full is not None and grid.design != "named" else designed[-1]
     if treatment.id == first.id:
         reason = f"has only the cell '{first.id}'; a contrast needs two"
         raise SpecError([Problem(grid.name, None, "cells", reason)])

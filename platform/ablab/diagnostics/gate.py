@@ -16,10 +16,10 @@ class GateStatistics:
     needs: ClassVar[Needs] = {Moment.GRADIENT: frozenset({Need.GATE}), Moment.END: frozenset()}
 
     def __init__(self) -> None:
-        self._last: dict[str, float] = {}
+        self.last: dict[str, float] = {}
 
     def compute(self, readings: Readings) -> dict[str, float]:
         """See `Quantity.compute`."""
         if readings.moment is Moment.GRADIENT and (values := readings.values[Need.GATE]).size:
-            self._last = {"gate/mean": float(values[0]), "gate/sd": float(values[1])}
-        return self._last
+            self.last = {"gate/mean": float(values[0]), "gate/sd": float(values[1])}
+        return self.last

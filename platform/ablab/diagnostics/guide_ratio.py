@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ablab.diagnostics.layout import HEAD
 from ablab.diagnostics.quantity import Moment, Need, Needs, Readings, quotient
 
 
@@ -18,13 +17,16 @@ class GuideRatio:
     needs: ClassVar[Needs] = {Moment.GRADIENT: frozenset({Need.GRADIENT_PEAK}), Moment.END: frozenset()}
 
     def __init__(self) -> None:
-        self._last: dict[str, float] = {}
+        self.last: dict[str, float] = {}
 
     def compute(self, readings: Readings) -> dict[str, float]:
         """See `Quantity.compute`."""
         layout = readings.layout
         if readings.moment is Moment.GRADIENT and layout.guide_front.size:
             peaks = readings.values[Need.GRADIENT_PEAK]
-            front, head = float(peaks[layout.guide_front].mean()), float(peaks[layout.groups[HEAD]].mean())
-            self._last = {"gradient/guide_ratio": quotient(front, head)}
-        return self._last
+            front, head = (
+                float(peaks[layout.guide_front].mean()),
+                float(peaks[layout.groups[layout.head]].mean()),
+            )
+            self.last = {"gradient/guide_ratio": quotient(front, head)}
+        return self.last

@@ -28,8 +28,8 @@ class GuideWeightChange:
     }
 
     def __init__(self) -> None:
-        self._first: NDArray[np.float64] | None = None
-        self._reference: NDArray[np.float64] | None = None
+        self.first: NDArray[np.float64] | None = None
+        self.reference: NDArray[np.float64] | None = None
 
     def compute(self, readings: Readings) -> dict[str, float]:
         """See `Quantity.compute`."""
@@ -37,14 +37,14 @@ class GuideWeightChange:
         if tensors is None:
             return {}
         spread = readings.values[Need.SPREAD][tensors]
-        reference = self._first
-        if self._reference is not None and not np.array_equal(self._reference, spread):
-            reference = self._reference
+        reference = self.first
+        if self.reference is not None and not np.array_equal(self.reference, spread):
+            reference = self.reference
         if readings.moment is Moment.UPDATE:
-            if self._first is None:
-                self._first = spread
-            if self._reference is None and readings.step >= _REFERENCE_STEP:
-                self._reference = spread
+            if self.first is None:
+                self.first = spread
+            if self.reference is None and readings.step >= _REFERENCE_STEP:
+                self.reference = spread
         if reference is None or not (known := reference > 0).any():
             return {}
         change = np.abs(spread[known] - reference[known]) / reference[known]

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from ablab.models.decoder import STACK, Decoder
 
 Indices = NDArray[np.intp]
-
-HEAD = "head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,8 @@ class Layout:
     """Layer group -> its tensors without the biases whose true gradient is zero."""
     front: str
     """The group in the numerator of gradient ratios: the first block, or the front end without blocks."""
+    head: str
+    """The group in the denominator: the one that gives the output."""
     guide_front: Indices
     """All tensors of the first two blocks (of one, if there is no second)."""
     scaled: frozenset[str]
@@ -59,7 +60,18 @@ def layout_of(model: Decoder, gradient_scale: float) -> Layout:
         groups={group: indices(names) for group, names in groups.items()},
         moving={group: indices(names) for group, names in moving.items()},
         front=model.front_group(),
+        head=model.head_group(),
         guide_front=indices(first_two),
         scaled=model.scaled_groups(),
         gradient_scale=gradient_scale,
     )
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether a call of the model runs what ``torch.compile`` made of it, past its modules' hooks."""
+    return model._compiled_call_impl is not None
+
+
+def blocks_of(model: nn.Module) -> tuple[nn.Module, ...]:
+    """The blocks of the stack, front to rear; none where the model has no stack."""
+    return tuple(getattr(model, STACK, ()))

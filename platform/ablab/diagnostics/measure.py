@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ablab.diagnostics.branches import BranchEar
 from ablab.diagnostics.quantity import Need
 from ablab.models.decoder import Decoder
 
@@ -24,10 +26,22 @@ class Gauge:
         self._initial_norm: Tensor | None = None
         self._before: list[Tensor] = []
         self._previous: list[Tensor] = []
+        self._branches = BranchEar(model)
+        self._clipped: tuple[int, int] | None = None
         if self._needs & {Need.INITIAL_NORM, Need.DRIFT_NORM}:
             self._initial = self._copy()
         if Need.INTERVAL_NORM in self._needs:
             self._previous = self._initial or self._copy()
+
+    def listen(self) -> None:
+        """Hear the branches in the next forward pass."""
+        if Need.BRANCHES in self._needs:
+            self._branches.listen()
+
+    def count(self, clipped: bool) -> None:
+        """Count a step whose gradient was, or was not, clipped."""
+        steps, before = self._clipped or (0, 0)
+        self._clipped = steps + 1, before + clipped
 
     def remember_before_update(self) -> None:
         """Keep the weights as they are, for what the update changes."""
@@ -51,6 +65,18 @@ class Gauge:
         ends = np.cumsum([piece.numel() for piece in pieces])[:-1]
         return dict(zip(ordered, np.split(flat, ends), strict=True))
 
+    def state(self) -> dict[str, Any]:
+        """The copies that outlast a step, and the counts."""
+        return {"initial": self._initial, "previous": self._previous, "clipped": self._clipped}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave, onto the decoder's device."""
+        device = self._weights[0].device
+        self._initial = [tensor.to(device) for tensor in state["initial"]]
+        self._previous = [tensor.to(device) for tensor in state["previous"]]
+        self._initial_norm = None
+        self._clipped = None if state["clipped"] is None else tuple(state["clipped"])
+
     def _measure(self, need: Need) -> Tensor:
         match need:
             case Need.GRADIENT_NORM:
@@ -59,6 +85,10 @@ class Gauge:
                 return self._of_gradients(lambda tensors: _bounds(tensors).abs().amax(dim=1))
             case Need.GATE:
                 return self._gate()
+            case Need.BRANCHES:
+                return self._branches.energies()
+            case Need.CLIPPED:
+                return self._weights[0].new_tensor(self._clipped or (), dtype=torch.float64)
             case Need.WEIGHT_NORM:
                 return _norms(self._before)
             case Need.UPDATE_NORM:

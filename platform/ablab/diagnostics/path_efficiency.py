@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import ClassVar
 
 from ablab.diagnostics.quantity import Moment, Need, Needs, Readings, quotient
@@ -23,17 +22,17 @@ class PathEfficiency:
     }
 
     def __init__(self) -> None:
-        self._walked: defaultdict[str, float] = defaultdict(float)
-        self._intervals: defaultdict[str, int] = defaultdict(int)
+        self.walked: dict[str, float] = {}
+        self.intervals: dict[str, int] = {}
 
     def compute(self, readings: Readings) -> dict[str, float]:
         """See `Quantity.compute`."""
         efficiency = {}
         for group, tensors in readings.layout.moving.items():
             if (length := readings.norm(Need.INTERVAL_NORM, tensors)) > 0:
-                self._walked[group] += length
-                self._intervals[group] += 1
-            if self._intervals[group] > 1:
+                self.walked[group] = self.walked.get(group, 0.0) + length
+                self.intervals[group] = self.intervals.get(group, 0) + 1
+            if self.intervals.get(group, 0) > 1:
                 gained = readings.norm(Need.DRIFT_NORM, tensors)
-                efficiency[f"path_efficiency/{group}"] = quotient(gained, self._walked[group])
+                efficiency[f"path_efficiency/{group}"] = quotient(gained, self.walked[group])
         return efficiency

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ablab.diagnostics.branch_energy import BranchEnergy
+from ablab.diagnostics.clip_fraction import ClipFraction
 from ablab.diagnostics.drift import Drift
 from ablab.diagnostics.gate import GateStatistics
 from ablab.diagnostics.gradient_ratio import GradientRatio
@@ -15,25 +17,31 @@ from ablab.diagnostics.quantity import Quantity
 from ablab.diagnostics.update_ratio import UpdateRatio
 
 QUANTITIES: dict[str, Callable[[], Quantity]] = {
-    "gradient_ratio": GradientRatio,
-    "guide_ratio": GuideRatio,
-    "drift": Drift,
-    "guide_weight_change": GuideWeightChange,
+    "clip_fraction": ClipFraction,
     "gate": GateStatistics,
     "gradient_rms": GradientRms,
+    "gradient_ratio": GradientRatio,
+    "branch_energy": BranchEnergy,
+    "drift": Drift,
     "update_ratio": UpdateRatio,
+    "guide_ratio": GuideRatio,
+    "guide_weight_change": GuideWeightChange,
     "path_efficiency": PathEfficiency,
 }
-"""Name -> a new quantity of a session."""
+"""Name -> a new quantity of a session, ordered by what each adds to the cost of those before it."""
 
-_CHEAP = ("gradient_ratio", "guide_ratio", "drift", "guide_weight_change", "gate")
+_CHEAP = tuple(name for name in QUANTITIES if name != "path_efficiency")
+"""All but what keeps a further copy of the weights."""
 
 PRESETS: dict[str, tuple[str, ...]] = {
     "off": (),
     "cheap": _CHEAP,
-    "full": (*_CHEAP, "gradient_rms", "update_ratio", "path_efficiency"),
+    "full": (*_CHEAP, "path_efficiency"),
 }
 """``diagnostics.preset`` -> its quantities, ordered by cost; each contains the one before."""
+
+BYPASSED: dict[str, bool] = {"cheap": False, "full": True}
+"""Preset -> whether the bypass drop is measured of each block as well as of the stack; absent: of neither."""
 
 HISTOGRAM_EVERY = {"cheap": 10, "full": 1}
 """Preset -> histograms at every so many observed steps; presets left out make none."""

@@ -34,6 +34,10 @@ class Need(Enum):
     """max(|min|, |max|) of the gradient. At GRADIENT."""
     GATE = auto()
     """Mean and standard deviation of the gate over batch and channels: two values. At GRADIENT."""
+    BRANCHES = auto()
+    """Mean square of the stack's and the input's branch as the residual adds them: two. At GRADIENT."""
+    CLIPPED = auto()
+    """Steps so far, and how many were clipped: two values; none without clipping. At GRADIENT and END."""
     WEIGHT_NORM = auto()
     """L2 norm of the weights as they were before the update. At UPDATE."""
     UPDATE_NORM = auto()
@@ -68,7 +72,9 @@ class Readings:
 
 
 class Quantity(Protocol):
-    """One quantity of a session; it may remember what it saw.
+    """One quantity of a session; it may remember what it saw, in public attributes.
+
+    Those are numbers, dicts of numbers, arrays or `RunningMeans`; `diagnostics.state` saves them.
 
     ``needs`` names the moments at which it is computed, and what it reads then. ``compute`` returns metrics
     by name, and may leave out or return as NaN what is not defined: the session drops whatever is not finite.

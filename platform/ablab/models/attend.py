@@ -35,7 +35,13 @@ def attend(
     positions. keep: (n, n_times, n_times) bool, False where dropout zeroes a weight, or None; the others are
     multiplied by ``keep_scale``. Returns (n, d_head, n_times).
     """
-    arguments = (query, key, value, rows, keep, keep_scale)
+    mixed: Tensor = _apply(query, key, value, rows, keep, keep_scale)
+    return mixed
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _apply(*arguments: Any) -> Tensor:
+    """The function as it stands: its buffers and skewed views are nothing that a compiler could improve."""
     mixed: Tensor = _Attend.apply(*arguments)  # type: ignore[no-untyped-call]
     return mixed
 

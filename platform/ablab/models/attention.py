@@ -39,7 +39,7 @@ class RelativeAttention(nn.Module):
             rows = torch.randn(2 * MAX_DISTANCE + 1, self.d_head)
             self.relative = nn.Parameter(rows / math.sqrt(self.d_head))
         self.attention_dropout = Dropout(drop_prob)
-        self.output_dropout = Dropout(drop_prob)
+        self.output_dropout = Dropout(drop_prob, overwrite=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, n_times, d_model) -> the same shape."""

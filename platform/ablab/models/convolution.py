@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ablab.models.depthwise import depthwise
 from ablab.models.dropout import Dropout
 
 
@@ -24,10 +25,13 @@ class Convolution(nn.Module):
         self.depthwise = nn.Conv1d(d_conv, d_conv, kernel_size, padding=kernel_size // 2, groups=d_conv)
         self.batch_norm = nn.BatchNorm1d(d_conv)
         self.narrow = nn.Linear(d_conv, d_model)
-        self.dropout = Dropout(drop_prob)
+        self.dropout = Dropout(drop_prob, overwrite=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, n_times, d_model) -> the same shape."""
-        x = functional.glu(self.widen(self.norm(x)), dim=-1).transpose(1, 2)
-        x = functional.silu(self.batch_norm(self.depthwise(x))).transpose(1, 2)
+        x = functional.glu(self.widen(self.norm(x)), dim=-1)
+        assert self.depthwise.bias is not None
+        x = depthwise(x, self.depthwise.weight, self.depthwise.bias)
+        # Statistics are over windows and samples alike, so BatchNorm may see them as one axis.
+        x = functional.silu(self.batch_norm(x.flatten(0, 1)).view_as(x))
         return self.dropout(self.narrow(x))  # type: ignore[no-any-return]

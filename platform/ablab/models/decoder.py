@@ -1,4 +1,7 @@
-"""The decoder: EEG and a subject's index in, the speech envelope out. Knows nothing of training."""
+"""What every decoder offers, the built-in one and a plug-in's: EEG and a subject in, the envelope out.
+
+Training, evaluation and diagnostics know a decoder by this class alone.
+"""
 
 from __future__ import annotations
 
@@ -6,144 +9,78 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from ablab.models.attention import RelativeAttention
-from ablab.models.blocks import ConformerBlock
-from ablab.models.convolution import Convolution
-from ablab.models.front_end import (
-    ConvolutionalFrontEnd,
-    SinusoidalPositions,
-    SqueezeExcitation,
-    SubjectEmbedding,
-)
 from ablab.models.fusion import Gate
-from ablab.models.gradient_scale import GradientScale
-from ablab.models.head import LinearHead, MlpHead
-from ablab.spec.experiment import Conformer, Improvements
 
 STACK = "layer_stack"
-"""Name of the list of blocks; each block is a layer group of its own."""
+"""Name of the list of blocks, where a decoder has one; each block is a layer group of its own."""
+
+UNSEEN = -1
+"""Stands for any subject without training data, in evaluation only."""
+
+HEAD = "head"
+"""Name of the layer that gives the output, where a decoder names it so."""
 
 
 class Decoder(nn.Module):
-    """Front end, channel attention, subject, positions, Conformer stack, fusion, head.
+    """Base of all decoders. A subclass writes ``__init__`` and ``forward``; the rest has a sound default.
 
-    Modules that a toggle leaves out are None and have no parameters. With no blocks there is nothing to
-    fuse: the stack's input goes to the head, whatever ``residual`` says, and no gate is built.
+    Layer groups are read off the module tree, so the names of its direct children are what reports show. A
+    list of blocks named ``layer_stack`` makes its first block the front group, and lets the diagnostics
+    bypass its blocks; a child named ``head`` is the head.
     """
 
-    def __init__(self, model: Conformer, improvements: Improvements, n_chans: int, n_subjects: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        d_model, drop_prob = model.d_model, model.drop_prob
-        self.n_chans = n_chans
-        self.residual = improvements.residual if model.n_layers else "none"
-        self.front_end: nn.Module
-        if model.front_end == "cnn":
-            self.front_end = ConvolutionalFrontEnd(n_chans, d_model, drop_prob)
-        else:
-            self.front_end = nn.Linear(n_chans, d_model)
-        self.se = SqueezeExcitation(d_model) if model.squeeze_excitation else None
-        self.subject = SubjectEmbedding(n_subjects, d_model) if model.subject_conditioning else None
-        self.positions = SinusoidalPositions(d_model) if model.sinusoidal_positions else None
-        self.layer_stack = nn.ModuleList(ConformerBlock(model) for _ in range(model.n_layers))
-        self.gradient_scale = GradientScale(improvements.gradient_scale)
-        self.gradient_scale_position = improvements.gradient_scale_position
-        self.gate = Gate(d_model) if self.residual == "gated" else None
-        self.head: nn.Module = MlpHead(d_model, drop_prob) if improvements.mlp_head else LinearHead(d_model)
+        self.gate: Gate | None = None
 
     def forward(self, eeg: Tensor, subject: Tensor) -> Tensor:
-        """Decode a batch.
+        """(batch, n_times, n_chans) and (batch,) int64 -> (batch, n_times, 1).
 
-        eeg: (batch, n_times, n_chans), any n_times. subject: (batch,) int64, an index below the number of
-        subjects that the decoder was built for; not read without subject conditioning.
-        Returns the envelope, (batch, n_times, 1).
+        subject: index below the number of subjects that the decoder was built for; in evaluation also
+        `UNSEEN`, for which a decoder answers as for nobody in particular.
         """
-        self._check(eeg, subject)
-        x = self.stack_input(eeg, subject)
-        stack = x
-        for block in self.layer_stack:
-            stack = block(stack)
-        return self.decode(stack, x)
-
-    def stack_input(self, eeg: Tensor, subject: Tensor) -> Tensor:
-        """Everything before the first block: (batch, n_times, d_model)."""
-        x: Tensor = self.front_end(eeg)
-        if self.se is not None:
-            x = self.se(x)
-        if self.subject is not None:
-            x = x + self.subject(subject)
-        return x if self.positions is None else self.positions(x)
-
-    def decode(self, stack: Tensor, x: Tensor) -> Tensor:
-        """Fusion and head, on the stack's output and its input, both (batch, n_times, d_model)."""
-        if self.gradient_scale_position == "stack":
-            stack = self.gradient_scale(stack)
-        if self.residual == "global":
-            stack = stack + x
-        elif self.gate is not None:
-            stack = self.gate(stack, x)
-        if self.gradient_scale_position == "head":
-            stack = self.gradient_scale(stack)
-        return self.head(stack)  # type: ignore[no-any-return]
+        raise NotImplementedError(f"{type(self).__name__} has no forward pass")
 
     def layer_groups(self) -> dict[str, tuple[str, ...]]:
         """Group -> its parameters' names, in forward order; every parameter is in exactly one group.
 
-        Groups are the direct children of the module tree, but for the stack, whose blocks are one group
-        each: front_end, se, subject, layer_stack.0, ..., gate, head. Those without parameters are absent.
+        Groups are the direct children of the module tree, but for a list of modules, whose members are one
+        group each: front_end, se, subject, layer_stack.0, ..., gate, head. Those without parameters are
+        absent; parameters of the decoder itself are the group ``own``.
         """
-        groups = {}
-        for name, module in self._grouped_modules():
-            if names := tuple(f"{name}.{parameter}" for parameter, _ in module.named_parameters()):
-                groups[name] = names
-        return groups
+        groups: dict[str, list[str]] = {}
+        for name, _ in self.named_parameters():
+            groups.setdefault(self._group_of(name), []).append(name)
+        return {group: tuple(groups[group]) for group in (*self._group_names(), "own") if group in groups}
 
     def front_group(self) -> str:
-        """The group whose learning the v2 improvements are about: the first block, else the front end."""
-        return f"{STACK}.0" if self.layer_stack else "front_end"
+        """The group whose learning the v2 improvements are about: the first block, else the first group."""
+        groups = self.layer_groups()
+        return f"{STACK}.0" if f"{STACK}.0" in groups else next(iter(groups))
+
+    def head_group(self) -> str:
+        """The group that gives the output: ``head``, else the last group."""
+        groups = self.layer_groups()
+        return HEAD if HEAD in groups else next(reversed(groups))
 
     def scaled_groups(self) -> frozenset[str]:
-        """Groups whose whole gradient passes through the gradient scale, at its present position.
-
-        Behind the stack, what lies before the stack is reached by the fusion's other branch as well, and
-        is a member only where there is no fusion.
-        """
-        names = self.layer_groups().keys()
-        if self.gradient_scale_position == "head":
-            return frozenset(names - {"head"})
-        if self.residual == "none":
-            return frozenset(names - {"head", "gate"})
-        return frozenset(name for name in names if name.startswith(f"{STACK}."))
+        """Groups whose whole gradient passes through the gradient scale; none where there is no scale."""
+        return frozenset()
 
     def zero_gradient_parameters(self) -> frozenset[str]:
-        """Biases whose true gradient is zero, so that only rounding errors move them.
+        """Parameters whose true gradient is zero, so that only rounding errors move them."""
+        return frozenset()
 
-        A key bias b adds q.b to all scores of a query, which the softmax does not see, with relative
-        positions or without. A bias before a BatchNorm in training is subtracted with the mean.
-        """
-        names = set()
-        for name, module in self.named_modules():
-            if isinstance(module, RelativeAttention):
-                names.add(f"{name}.key.bias")
-            elif isinstance(module, Convolution):
-                names.add(f"{name}.depthwise.bias")
-        return frozenset(names)
+    def _group_of(self, parameter: str) -> str:
+        child, _, inner = parameter.partition(".")
+        if not inner:
+            return "own"
+        is_list = isinstance(self._modules[child], nn.ModuleList)
+        return f"{child}.{inner.partition('.')[0]}" if is_list else child
 
-    def _grouped_modules(self) -> Iterator[tuple[str, nn.Module]]:
+    def _group_names(self) -> Iterator[str]:
         for name, module in self.named_children():
-            if module is self.layer_stack:
-                yield from ((f"{name}.{index}", block) for index, block in module.named_children())
+            if isinstance(module, nn.ModuleList):
+                yield from (f"{name}.{index}" for index, _ in module.named_children())
             else:
-                yield name, module
-
-    def _check(self, eeg: Tensor, subject: Tensor) -> None:
-        if eeg.dim() != 3 or eeg.shape[2] != self.n_chans:
-            raise ValueError(
-                f"eeg has shape {tuple(eeg.shape)}; the decoder takes (batch, n_times, {self.n_chans})"
-            )
-        if eeg.shape[1] == 0:
-            raise ValueError(f"eeg has shape {tuple(eeg.shape)}: a window of no samples")
-        if subject.shape != eeg.shape[:1]:
-            raise ValueError(
-                f"subject has shape {tuple(subject.shape)}; a batch of {eeg.shape[0]} windows needs "
-                f"({eeg.shape[0]},)"
-            )
+                yield name

@@ -18,8 +18,8 @@ class FeedForward(nn.Module):
         self.narrow = nn.Linear(d_inner, d_model)
         nn.init.xavier_uniform_(self.widen.weight)
         nn.init.xavier_uniform_(self.narrow.weight)
-        self.inner_dropout = Dropout(drop_prob)
-        self.output_dropout = Dropout(drop_prob)
+        self.inner_dropout = Dropout(drop_prob, overwrite=True)
+        self.output_dropout = Dropout(drop_prob, overwrite=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, n_times, d_model) -> the same shape."""

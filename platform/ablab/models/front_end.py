@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ablab.models.decoder import UNSEEN
 from ablab.models.dropout import Dropout
 
 _CNN_KERNELS = (7, 5, 3)
@@ -31,7 +32,7 @@ class ConvolutionalFrontEnd(nn.Module):
             for width, kernel in zip(widths, _CNN_KERNELS, strict=True)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in _CNN_KERNELS)
-        self.dropout = Dropout(drop_prob)
+        self.dropout = Dropout(drop_prob, overwrite=True)
 
     def forward(self, eeg: Tensor) -> Tensor:
         """(batch, n_times, n_chans) -> (batch, n_times, d_model)."""
@@ -58,7 +59,10 @@ class SqueezeExcitation(nn.Module):
 
 
 class SubjectEmbedding(nn.Linear):
-    """Linear map of the one-hot subject: one column of the weight, plus the bias."""
+    """Linear map of the one-hot subject: one column of the weight, plus the bias.
+
+    In evaluation a subject that was not trained on (`UNSEEN`) has the mean of the columns.
+    """
 
     def __init__(self, n_subjects: int, d_model: int) -> None:
         super().__init__(n_subjects, d_model)
@@ -66,12 +70,17 @@ class SubjectEmbedding(nn.Linear):
     def forward(self, subject: Tensor) -> Tensor:
         """(batch,) int64 -> (batch, 1, d_model)."""
         low, high = (int(bound) for bound in torch.stack(torch.aminmax(subject)).tolist())
-        if low < 0 or high >= self.in_features:
+        lowest = 0 if self.training else UNSEEN
+        if low < lowest or high >= self.in_features:
             raise ValueError(
-                f"subject index {low if low < 0 else high} is outside 0 ... {self.in_features - 1}: "
+                f"subject index {low if low < lowest else high} is outside 0 ... {self.in_features - 1}: "
                 f"the decoder was built for {self.in_features} subjects"
             )
-        return (self.weight.t()[subject] + self.bias).unsqueeze(1)
+        columns = self.weight.t()
+        if low == UNSEEN:
+            # Behind the last column, where the index -1 finds it.
+            columns = torch.cat([columns, columns.mean(dim=0, keepdim=True)])
+        return (columns[subject] + self.bias).unsqueeze(1)
 
 
 class SinusoidalPositions(nn.Module):

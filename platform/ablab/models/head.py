@@ -23,7 +23,7 @@ class MlpHead(nn.Module):
         self.norm = nn.LayerNorm(d_model)
         self.narrow = nn.Linear(d_model, d_inner)
         self.activation = nn.GELU()
-        self.dropout = Dropout(drop_prob)
+        self.dropout = Dropout(drop_prob, overwrite=True)
         self.output = nn.Linear(d_inner, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,12 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-RATIO = 0.1
-"""Front gradient over head gradient above which the guide calls a front that learns."""
-FRONT_CHANGE = 0.01
-"""Relative weight change of the front layer above which the guide calls it trained."""
-NORMS = (1.0, 10.0)
-"""Gradient norms between which the guide calls a training healthy."""
+from ablab.comparison.guide import FRONT_CHANGE, RATIO
 
 Metrics = Mapping[str, float]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+from ablab.orchestration.gpus import refuse_too_few
 from ablab.orchestration.grid import opened
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launchers import Place
@@ -31,17 +32,22 @@ def run_experiment(
     paths: Paths,
     study: str = "experiments",
     device: str = "auto",
+    gpus: int | None = None,
     store: RunStore | None = None,
     progress: Progress | None = None,
 ) -> GridResult:
     """Train one experiment and record it; a finished run is not repeated, unless it is of other code.
 
-    Raises StudyLockedError where another process trains the same trial, DataError, StoreError.
+    gpus: that many were asked for by name, one for each process.
+
+    Raises InputError where they are not there, StudyLockedError where another process trains the same trial,
+    DataError, StoreError.
     """
     began = time.monotonic()
     progress = progress or Silence()
     store = store or open_store(paths)
     experiment = loaded.experiment
+    refuse_too_few([_cell(loaded)], device, gpus)
     with interruptible(signal.SIGINT, signal.SIGTERM):
         data = opened(experiment.dataset, paths, progress)
         key = trial_key(experiment, data, seed)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ablab.data.datasets import open_corpus
 from ablab.errors import InputError
 from ablab.orchestration.declared import declare
-from ablab.orchestration.gpus import automatic_workers
+from ablab.orchestration.gpus import automatic_workers, refuse_too_few
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launchers import LAUNCHERS, Place
 from ablab.orchestration.leftovers import close_leftovers, end_old_workers
@@ -65,7 +65,8 @@ def run_grid(
     with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths):
         states = settled_states(study, "seed", paths, store, progress)
         trials = planned(loaded, functools.partial(opened, paths=paths, progress=progress))
-        count = worker_count(launcher, workers, trials)
+        refuse_too_few((trial.cell for trial in trials), device, loaded.grid.resources.gpus_per_trial)
+        count = worker_count(launcher, workers, trials, device)
         code = code_fingerprint()
         selection = select(standings(trials, states, code), code=code, stale=stale, force=force)
         declare(loaded, paths)
@@ -94,11 +95,10 @@ def opened(dataset: Dataset, paths: Paths, progress: Progress) -> str:
     return corpus.fingerprint
 
 
-def worker_count(launcher: str, workers: int | None, trials: Sequence[Trial]) -> int:
+def worker_count(launcher: str, workers: int | None, trials: Sequence[Trial], device: str = "auto") -> int:
     """How many trials run at once; threads are the trials' own and are never changed."""
     if launcher not in LAUNCHERS:
         raise InputError(f"--launcher: no launcher {launcher!r} (there are: {', '.join(LAUNCHERS)})")
     if launcher == "inline":
         return 1
-    threads = max(trial.cell.experiment.training.threads for trial in trials)
-    return min(workers or automatic_workers(threads), len(trials))
+    return min(workers or automatic_workers((trial.cell for trial in trials), device), len(trials))

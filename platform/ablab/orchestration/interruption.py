@@ -5,9 +5,10 @@ Signals belong to the process, so the state here does too. Only the main thread 
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,6 +17,10 @@ class _State:
     def __init__(self) -> None:
         self.count = 0
         self.shielded = False
+        self.patience_seconds: float | None = None
+        """Set where the first request is held back."""
+        self.timer: threading.Timer | None = None
+        """Runs where a request is held back now."""
 
 
 _state = _State()
@@ -27,10 +32,16 @@ def requests() -> int:
 
 
 def request(signum: int = signal.SIGTERM, frame: FrameType | None = None) -> None:
-    """What the handlers do: note the request, and raise KeyboardInterrupt unless shielded."""
+    """What the handlers do: note the request, and raise KeyboardInterrupt unless shielded or deferred."""
     _state.count += 1
-    if not _state.shielded:
-        raise KeyboardInterrupt
+    if _state.shielded:
+        return
+    if _state.patience_seconds is not None and _state.timer is None:
+        _state.timer = threading.Timer(_state.patience_seconds, os.kill, (os.getpid(), signum))
+        _state.timer.daemon = True
+        _state.timer.start()
+        return
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -76,3 +87,24 @@ def exposed() -> Iterator[None]:
         yield
     finally:
         _state.shielded = outer
+
+
+@contextmanager
+def deferred(patience_seconds: float) -> Iterator[Callable[[], bool]]:
+    """The first request in the block is not raised: the value tells of it, and the block ends itself soon.
+
+    Where it has not after ``patience_seconds``, or at a second request, KeyboardInterrupt is raised all the
+    same. On leaving the block, a request that was held back is.
+    """
+    outer = _state.patience_seconds
+    _state.patience_seconds = patience_seconds
+    try:
+        yield lambda: _state.timer is not None
+    finally:
+        _state.patience_seconds = outer
+        held, _state.timer = _state.timer, None
+        if held is not None:
+            held.cancel()
+            held.join()  # so that what it sends arrives here, if at all
+    if held is not None:
+        raise KeyboardInterrupt

@@ -21,7 +21,7 @@ from multiprocessing.context import ForkServerProcess
 from ablab.errors import WorkerDiedError
 from ablab.orchestration import worker_process
 from ablab.orchestration.events import Emit, End, Failed, Killed, Started
-from ablab.orchestration.gpus import visible_gpus
+from ablab.orchestration.gpus import gpus_of, least_busy
 from ablab.orchestration.interruption import requests
 from ablab.orchestration.launchers import Act, Place
 from ablab.paths import Paths
@@ -35,9 +35,9 @@ _PATIENT_REQUESTS = 1  # a second Ctrl-C means: now
 @dataclass(slots=True)
 class _Worker:
     trial: Trial
-    slot: int
     process: ForkServerProcess
     connection: Connection
+    gpus: tuple[str, ...] = ()
     run_id: str | None = None
     heard: bool = True
     """Whether more may come through the connection."""
@@ -53,7 +53,7 @@ class LocalLauncher:
         self._act, self._place, self._emit = act, place, emit
         self._capacity = workers
         self._workers: list[_Worker] = []
-        self._gpus = visible_gpus()
+        self._gpus = gpus_of(place.device)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(worker_process.PRELOAD))
 
@@ -69,22 +69,21 @@ class LocalLauncher:
 
     def submit(self, trial: Trial) -> None:
         """See `Launcher.submit`."""
-        free = set(range(self._capacity)) - {worker.slot for worker in self._workers}
-        if not free:
+        if len(self._workers) >= self._capacity:
             raise RuntimeError(f"all {self._capacity} workers are busy")
-        slot = min(free)
-        gpu = self._gpus[slot % len(self._gpus)] if self._gpus else None
+        busy = [gpu for worker in self._workers for gpu in worker.gpus]
+        gpus = least_busy(self._gpus, busy, trial.cell.experiment.training.processes)
         reader, writer = self._context.Pipe(duplex=False)
         process = self._context.Process(
             target=worker_process.main,
-            args=(self._act, trial, self._place, writer, gpu),
+            args=(self._act, trial, self._place, writer, gpus),
             name=trial.name,
             daemon=False,  # a daemonic process may start no children of its own
         )
         with _without_main():
             process.start()
         writer.close()
-        self._workers.append(_Worker(trial, slot, process, reader))
+        self._workers.append(_Worker(trial, process, reader, gpus))
 
     def wait(self) -> None:
         """See `Launcher.wait`."""

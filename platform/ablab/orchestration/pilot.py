@@ -18,6 +18,7 @@ from ablab.comparison.variance import components
 from ablab.designs.expand import cells, contrast
 from ablab.orchestration.diagnosis import Diagnosis, diagnose
 from ablab.orchestration.events import Finished
+from ablab.orchestration.gpus import refuse_too_few
 from ablab.orchestration.grid import opened, settled_states, worker_count
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launchers import Place
@@ -83,7 +84,8 @@ def run_pilot(
             for cell in brief
             for seed in _seeds(loaded.grid.seeds, seeds)
         ]
-        count = worker_count(launcher, workers, trials)
+        refuse_too_few(brief, device, loaded.grid.resources.gpus_per_trial)
+        count = worker_count(launcher, workers, trials, device)
         session = Session(study, Selection(tuple(trials), ()), InOrder, store, progress, began)
         result = session.run(launcher, Place.here(paths.root, "pilot", device), count)
     ends = {event.key: event for event in session.finished}
@@ -138,4 +140,5 @@ def _spread(treatment: Mapping[int, Finished], reference: Mapping[int, Finished]
 
 
 def _validation(end: Finished) -> dict[str, float]:
-    return {score.subject: score.validation for score in end.subjects if score.validation is not None}
+    scores = {score.subject: score.validation for score in end.subjects if score.seen}
+    return {subject: r for subject, r in scores.items() if r is not None}

@@ -88,7 +88,6 @@ def plan(loaded: LoadedGrid, *, paths: Paths, store: RunStore, workers: int | No
     data = summary(found[0].experiment.dataset, paths)
     records = store.records(loaded.study) if states else ()
     pilot = pilot_of(loaded.study, paths)
-    threads = max(cell.experiment.training.threads for cell in found)
     return Plan(
         loaded.study,
         loaded.grid,
@@ -98,6 +97,6 @@ def plan(loaded: LoadedGrid, *, paths: Paths, store: RunStore, workers: int | No
             for each in standing
         ),
         data,
-        cost_of(standing, pilot, workers or automatic_workers(threads)),
-        power_of(loaded, found, records, pilot, data.n_subjects),
+        cost_of(standing, pilot, workers or automatic_workers(found)),
+        power_of(loaded, found, records, pilot, data.n_subjects - data.n_unseen),
     )

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from pathlib import Path
 
+from ablab.designs.controls import is_control
 from ablab.orchestration.plan import Plan
 from ablab.spec.experiment import SplitFolder
 
@@ -40,6 +41,9 @@ def _head(plan: Plan) -> str:
     if grid.design != "full_factorial":
         sizes = f"{grid.design} {sizes}".strip()
     n_cells, n_seeds = len(plan.cells), len(grid.seeds)
+    n_controls = sum(is_control(cell.id) for cell in plan.cells)
+    if n_controls:
+        sizes += f" + {n_controls} control{'s' if n_controls > 1 else ''}"
     seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
     return f"{plan.study}: {sizes} = {n_cells} cells x {seeds} = {n_cells * n_seeds} trials"
 

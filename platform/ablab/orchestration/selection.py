@@ -10,6 +10,7 @@ from typing import Literal
 from ablab.errors import NotFoundError, StaleRunsError
 from ablab.spec.record import Role
 from ablab.spec.trial import Cell, Trial
+from ablab.tracking.provenance import run_fingerprint
 from ablab.tracking.store import RunState
 
 HowFar = Literal["done", "stale", "failed", "killed", "running", "missing"]
@@ -40,7 +41,10 @@ def standings(
     """Where every trial stands; ``code`` is the fingerprint of the code as it is now."""
     by_key = {state.key: state for state in states if state.role == role}
     runs = [by_key.get(trial.key) for trial in trials]
-    return tuple(Standing(trial, _progress(run, code), run) for trial, run in zip(trials, runs, strict=True))
+    return tuple(
+        Standing(trial, _progress(run, run_fingerprint(trial.cell.experiment, code)), run)
+        for trial, run in zip(trials, runs, strict=True)
+    )
 
 
 def select(

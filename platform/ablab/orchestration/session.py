@@ -19,8 +19,8 @@ from ablab.orchestration.result import Failure, GridResult
 from ablab.orchestration.selection import Selection
 from ablab.tracking.store import RunStore
 
-GRACE_SECONDS = 5.0
-"""For workers that are told to stop: one training step and the last write of a run."""
+GRACE_SECONDS = 9.0
+"""For workers that are told to stop: a training step, the trial's state, and the last write of a run."""
 
 
 class Session:

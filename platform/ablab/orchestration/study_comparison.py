@@ -12,7 +12,7 @@ from ablab.errors import DataError
 from ablab.orchestration.declared import analysis_of
 from ablab.paths import Paths
 from ablab.spec.record import RunRecord
-from ablab.tracking.provenance import code_fingerprint
+from ablab.tracking.provenance import code_fingerprint, run_fingerprint
 from ablab.tracking.store import RunStore
 
 
@@ -75,7 +75,9 @@ def _stale(records: Sequence[RunRecord]) -> list[str]:
     """A line that names the runs of other code, which were kept."""
     finished = [record for record in records if record.status == "finished"]
     now = code_fingerprint()
-    old = [record for record in finished if record.code_fingerprint != now]
+    old = [
+        record for record in finished if record.code_fingerprint != run_fingerprint(record.experiment, now)
+    ]
     if not old:
         return []
     if len({record.code_fingerprint for record in finished}) == 1:

@@ -16,29 +16,37 @@ from typing import cast
 
 from ablab.data.corpus import Corpus
 from ablab.data.datasets import open_corpus
-from ablab.errors import AblabError, DataError, Problem, StoreError
+from ablab.errors import AblabError, DataError, NonFiniteLossError, Problem, StoreError
 from ablab.orchestration.events import Advanced, Emit, Failed, Finished, Killed, Started, Warned
-from ablab.orchestration.interruption import shielded
+from ablab.orchestration.interruption import deferred, shielded
 from ablab.orchestration.launchers import Place
 from ablab.orchestration.log_of_run import LOG, run_folder
 from ablab.paths import Paths
 from ablab.spec.experiment import Dataset
 from ablab.spec.trial import Trial
 from ablab.tracking.open import open_store
+from ablab.tracking.provenance import run_fingerprint
 from ablab.tracking.recording import StoreObserver
 from ablab.tracking.store import RunStore, RunWriter
 from ablab.tracking.tensorboard import TensorBoardObserver
 from ablab.training.observer import Observer, Observers
-from ablab.training.run import run
+from ablab.training.restart import Origin, Restart, find, states
+from ablab.training.run import find_device, run
+from ablab.training.together import run_together
 
 _SECONDS_BETWEEN_PROGRESS = 0.2
+_PATIENCE_SECONDS = 4.0
+"""For the training step at which an interruption arrives; what is longer is cut, and lost."""
+_OF_THE_TRIAL = (NonFiniteLossError, DataError)
+"""Errors that the same state would lead to again."""
 _log = logging.getLogger("ablab")
 
 
 def train(trial: Trial, place: Place, emit: Emit, *, store: RunStore | None = None) -> None:
     """Train one trial and record it; the act of both launchers. Emits exactly one end.
 
-    An interruption (KeyboardInterrupt) closes the run as killed and is raised on.
+    An interruption (KeyboardInterrupt) closes the run as killed and is raised on. A state that an earlier
+    attempt left in the run's folder is gone on from, where it is of the same code.
     """
     paths = Paths(place.root)
     run_id = None
@@ -54,10 +62,9 @@ def train(trial: Trial, place: Place, emit: Emit, *, store: RunStore | None = No
     emit(Started(trial.key, run_id))
     folder = run_folder(trial.key, run_id, paths)
     try:
-        shutil.rmtree(folder, ignore_errors=True)  # of an earlier attempt that was killed
-        folder.mkdir(parents=True)
+        restart = _restart(trial, place, folder)
         with _logged(folder / LOG):
-            _train_and_record(trial, place, emit, writer, folder)
+            _train_and_record(trial, place, emit, writer, restart)
     except KeyboardInterrupt:
         with shielded():
             closed = _closed(lambda: writer.kill("interrupted"))
@@ -68,6 +75,8 @@ def train(trial: Trial, place: Place, emit: Emit, *, store: RunStore | None = No
         with shielded():
             closed = _closed(lambda: _fail(writer, line, text, folder))
             emit(Failed(trial.key, run_id, line, closed))
+        if not isinstance(error, _OF_THE_TRIAL) and states(folder):
+            return  # a full disk, a store that is gone: the next attempt goes on from the last checkpoint
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()  # stays where another study trains the same key
@@ -87,8 +96,22 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _train_and_record(trial: Trial, place: Place, emit: Emit, writer: RunWriter, folder: Path) -> None:
-    paths = Paths(place.root)
+def _restart(trial: Trial, place: Place, folder: Path) -> Restart:
+    """What to go on from; where there is nothing of use, an empty folder and no event files."""
+    processes = trial.cell.experiment.training.processes
+    origin = Origin(
+        trial.key, run_fingerprint(trial.cell.experiment), find_device(place.device).type, processes
+    )
+    restart = find(folder, origin)
+    if restart.state is None:
+        for stale in (folder, tensorboard_folder(trial, Paths(place.root))):
+            shutil.rmtree(stale, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return restart
+
+
+def _train_and_record(trial: Trial, place: Place, emit: Emit, writer: RunWriter, restart: Restart) -> None:
+    paths, folder = Paths(place.root), restart.folder
     began = time.monotonic()
     corpus = _corpus(trial.cell.experiment.dataset, paths)
     if corpus.fingerprint != trial.data_fingerprint:
@@ -96,12 +119,31 @@ def _train_and_record(trial: Trial, place: Place, emit: Emit, writer: RunWriter,
     for notice in corpus.notices:
         _log.info(notice)
     events = tensorboard_folder(trial, paths)
-    shutil.rmtree(events, ignore_errors=True)
-    with contextlib.closing(TensorBoardObserver(events)) as board:
+    with contextlib.closing(TensorBoardObserver(events, resumed_at=restart.step)) as board:
         # Tracking lies below training: its observers fit the base class without being able to name it.
         tracking = cast("list[Observer]", [StoreObserver(writer), board])
         observer = Observers([*tracking, _Reporter(trial.key, emit)])
-        outcome = run(trial, corpus, folder, observer, device=place.device)
+        with deferred(_PATIENCE_SECONDS) as asked_to_stop:
+            if trial.cell.experiment.training.processes > 1:
+                outcome = run_together(
+                    trial,
+                    place.root,
+                    folder,
+                    observer,
+                    device=place.device,
+                    origin=restart.origin,
+                    asked_to_stop=asked_to_stop,
+                )
+            else:
+                outcome = run(
+                    trial,
+                    corpus,
+                    folder,
+                    observer,
+                    device=place.device,
+                    restart=restart,
+                    asked_to_stop=asked_to_stop,
+                )
     for file in outcome.artifacts:
         writer.artifact(file)
     writer.artifact(events, "tensorboard")

@@ -35,29 +35,32 @@ PRELOAD = (
 )
 """What the forkserver imports once, so that a fresh process per trial costs a fork and not the imports."""
 
-_CLOSING_SECONDS = 2.5
-"""For closing the run once the parent is dead; the whole end has to fit into five."""
+_SAVING_SECONDS = 1.5
+"""For saving the trial's state once the parent is dead, and then as much for closing the run; the whole end
+has to fit into five."""
 
 
-def main(act: Act, trial: Trial, place: Place, connection: Connection, gpu: str | None) -> None:
+def main(act: Act, trial: Trial, place: Place, connection: Connection, gpus: tuple[str, ...]) -> None:
     """Run one trial in this process and send what it emits through ``connection``."""
     os.setsid()  # its own process group: a Ctrl-C in the terminal is the orchestrator's to handle
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     take(place)
     folder = Paths(place.root).workers(trial.study)
     folder.mkdir(parents=True, exist_ok=True)
     output = output_file(folder, os.getpid())
     _redirect(output)
+    ended = threading.Event()
     with interruptible(signal.SIGTERM):
-        threading.Thread(target=_follow_parent, name="parent watch", daemon=True).start()
+        threading.Thread(target=_follow_parent, args=(ended,), name="parent watch", daemon=True).start()
         file = WorkerFile.of_this_process(trial.key).write(folder)
         try:
             act(trial, place, _Sender(connection))
         except KeyboardInterrupt:
             pass  # the act has closed its run; nothing is left to do
         finally:
+            ended.set()
             file.unlink(missing_ok=True)
             connection.close()
     output.unlink(missing_ok=True)  # kept where the process dies before this line
@@ -92,12 +95,14 @@ def _redirect(file: Path) -> None:
     faulthandler.enable()
 
 
-def _follow_parent() -> None:
+def _follow_parent(ended: threading.Event) -> None:
     parent = parent_process()
     assert parent is not None, "a worker is always started by another process"
     wait([parent.sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)  # the main thread closes its run, where it can
-    time.sleep(_CLOSING_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)  # the main thread saves its state and closes its run, where it can
+    if not ended.wait(_SAVING_SECONDS):
+        os.kill(os.getpid(), signal.SIGTERM)  # a second one means: now
+    time.sleep(_SAVING_SECONDS)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from ablab.errors import Problem
 from ablab.spec.experiment import SpecModel
-from ablab.spec.overlay import kind_of
+from ablab.spec.overlay import kind_of, meet_kinds
 from ablab.spec.reader import Tree
 from ablab.spec.reasons import reason
 from ablab.spec.shape import blocks, unknown_key
@@ -32,6 +32,7 @@ class Fault:
 
 def check(tree: Tree, model: type[M]) -> tuple[M | None, tuple[Fault, ...]]:
     """The tree as a value of ``model``, or None and every fault."""
+    meet_kinds(tree, model)
     try:
         return model.model_validate(_with_kinds(tree, model).plain()), ()
     except ValidationError as error:
@@ -71,7 +72,7 @@ def _faults(tree: Tree, model: type[SpecModel], failure: ValidationError) -> Ite
             problem = Problem(mark.source, mark.line, _dotted(location), "missing; it has no default")
             yield Fault(problem, "others")
         else:
-            if error["type"] == "union_tag_invalid":
+            if error["type"] in ("union_tag_invalid", "unknown_kind", "broken_kind"):
                 location = (*location, "kind")
                 error["input"] = error["input"]["kind"]
             mark = _walk(tree, location).mark
@@ -118,7 +119,8 @@ def _without_tags(location: Location, model: type[SpecModel]) -> Location:
         if part != "[key]" and not (choosing and part in nested[_dotted(plain)].kinds):
             plain = (*plain, part)
             block = nested.get(_dotted(plain))
-            choosing = block is not None and block.is_choice
+            # The kinds of an open block are no union, and stand in no location.
+            choosing = block is not None and block.is_choice and not block.is_open
         else:
             choosing = False
     return plain

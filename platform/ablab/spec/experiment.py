@@ -7,42 +7,17 @@ The models are frozen, refuse unknown keys and never convert types. They know no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from ablab.paths import is_safe_name
-
-
-class SpecModel(BaseModel):
-    """Base of every block of a spec: frozen, strict, closed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _safe_name(value: Any) -> Any:
-    if isinstance(value, str) and not is_safe_name(value):
-        raise ValueError(
-            "must be a plain name (letters, digits, '_', '.', '-', at most 128, not starting with '.' or '-')"
-        )
-    return value
-
-
-AsTuple = BeforeValidator(_tuple)
-"""YAML knows lists only; frozen values hold tuples."""
-
-Name = Annotated[str, Field(min_length=1), BeforeValidator(_safe_name)]
-"""A name that becomes a file or folder name."""
-
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(gt=0, le=1)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+from ablab.spec.model import Conformer as Conformer
+from ablab.spec.model import Model
+from ablab.spec.values import AsTuple as AsTuple
+from ablab.spec.values import Count, Distinct, Fraction, NonNegative
+from ablab.spec.values import Name as Name
+from ablab.spec.values import Positive as Positive
+from ablab.spec.values import SpecModel as SpecModel
 
 
 class _Windowed(SpecModel):
@@ -54,6 +29,8 @@ class _Windowed(SpecModel):
     """Random windows per recording and epoch, one from each of as many equal strata."""
     train_fraction: Fraction = 1.0
     """Share of each training recording that is used, from its start."""
+    residency: Literal["auto", "disk", "memory", "device"] = "auto"
+    """Where training windows are drawn from; not part of the identity, the windows are the same to the bit."""
     accept_leakage: str | None = Field(default=None, min_length=1)
     """Reason for training in spite of leaked segments; printed in every report."""
 
@@ -84,38 +61,6 @@ class Simulated(_Windowed):
     n_chans: Count = 64
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the simulated corpus; not the training seed."""
-
-
-class Conformer(SpecModel):
-    """The decoder: convolutional front end, channel attention, subject embedding, Conformer stack."""
-
-    kind: Literal["conformer"] = "conformer"
-    d_model: Count = 256
-    d_inner: Count = 1024
-    """Width of the feed-forward modules."""
-    n_heads: Count = 4
-    n_layers: Annotated[int, Field(ge=0)] = 8
-    """Conformer blocks; 0 leaves front end and head alone."""
-    conv_kernel_size: Count = 31
-    """Depthwise kernel of the convolution module, samples; odd."""
-    drop_prob: Probability = 0.3
-    front_end: Literal["cnn", "linear"] = "cnn"
-    squeeze_excitation: bool = True
-    subject_conditioning: bool = True
-    relative_positions: bool = True
-    sinusoidal_positions: bool = True
-    macaron: bool = True
-    """Two half-step feed-forward modules per block; false leaves one, behind the convolution."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Conformer:
-        if self.d_model % self.n_heads:
-            raise ValueError(f"d_model: {self.d_model} is not divisible by n_heads {self.n_heads}")
-        if self.conv_kernel_size % 2 == 0:
-            raise ValueError(
-                f"conv_kernel_size: {self.conv_kernel_size} is even; same padding needs an odd one"
-            )
-        return self
 
 
 class Improvements(SpecModel):
@@ -205,12 +150,35 @@ Dataset = Annotated[SplitFolder | Simulated, Field(discriminator="kind")]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
+class LayerRates(SpecModel):
+    """Factors on the learning rate by part of the decoder; all 1 is one rate for everything."""
+
+    front: NonNegative = 1.0
+    """Everything before the stack, and the first half of the blocks (rounded up)."""
+    rear: NonNegative = 1.0
+    """The other blocks, and the gate."""
+    head: NonNegative = 1.0
+    stack: NonNegative = 1.0
+    """On the blocks, times front or rear; 0 leaves them at their initialisation."""
+
+
+class EarlyStopping(SpecModel):
+    """Ends training where validation r has stopped rising."""
+
+    patience_evaluations: Count
+    """Evaluations in a row without a new highest validation r, after which training ends."""
+
+
 class Training(SpecModel):
     """How a decoder is trained."""
 
     epochs: Count = 1000
     batch_size: Count = 64
+    """Windows per process and step; the gradient is the mean over ``processes`` times as many."""
+    processes: Count = 1
+    """Processes that train one decoder together, each on a GPU of its own where there are GPUs."""
     learning_rate: Positive = 1.0e-4
+    layer_rates: LayerRates = Field(default_factory=LayerRates)
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     betas: Annotated[tuple[Beta, Beta], AsTuple] = (0.9, 0.98)
     """Adam and AdamW only."""
@@ -219,14 +187,21 @@ class Training(SpecModel):
     momentum: Beta = 0.0
     """SGD only."""
     weight_decay: NonNegative = 0.0
+    """Of weight matrices and kernels; norms, biases and the relative table are not decayed."""
     clip_norm: Positive | None = None
     """Largest gradient norm; null does not clip."""
     schedule: Schedule = Field(default_factory=StepSchedule)
     loss: Loss = Field(default_factory=MsePearson)
     evaluate_every: Count = 10
     """Epochs between evaluations; the last epoch is always evaluated."""
+    early_stopping: EarlyStopping | None = None
+    """null trains for all epochs."""
+    checkpoint_minutes: Positive = 10.0
+    """Between checkpoints that a killed trial goes on from, minutes; not part of the identity."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16 computes the forward pass under autocast; weights stay float32."""
+    compile: bool = False
+    """Compile the decoder with torch.compile: minutes at the start, and not the same bits; for long runs."""
     threads: Count = 1
     """CPU threads of a trial; part of its identity, because the sums differ with it."""
 
@@ -236,6 +211,11 @@ class Evaluation(SpecModel):
 
     segment_seconds: Positive = 10.0
     """Length of the segments that r is computed on, seconds; a recording's tail is dropped."""
+    protocols: Annotated[
+        tuple[Literal["challenge_regression", "match_mismatch"], ...], AsTuple, Distinct
+    ] = ()
+    """Published protocols that the test predictions are scored by besides: the auditory EEG challenge's
+    regression task, and match-mismatch from the reconstruction."""
 
 
 class Diagnostics(SpecModel):
@@ -252,11 +232,23 @@ class Experiment(SpecModel):
     notes: str | None = None
     """Free text for people; not part of the identity."""
     dataset: Dataset = Field(default_factory=SplitFolder)
-    model: Conformer = Field(default_factory=Conformer)
+    model: Model = Field(default_factory=Conformer)
+    """``kind`` is ``conformer`` or the name of an installed plug-in, whose keys follow it."""
     improvements: Improvements = Field(default_factory=Improvements)
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     diagnostics: Diagnostics = Field(default_factory=Diagnostics)
+
+    @model_validator(mode="after")
+    def _supported(self) -> Experiment:
+        default, able = Improvements(), type(self.model).supports
+        for key in Improvements.model_fields:
+            if key not in able and getattr(self.improvements, key) != getattr(default, key):
+                known = f"it builds: {', '.join(sorted(able))}" if able else "it builds no improvement"
+                raise ValueError(
+                    f"improvements.{key}: unknown to the model kind '{self.model.kind}' ({known})"
+                )
+        return self
 
 
 Level = str | int | float | bool | None | Sequence["Level"]

@@ -9,7 +9,7 @@ from ablab.errors import Problem
 from ablab.spec.check import Fault, check
 from ablab.spec.experiment import Experiment, Level
 from ablab.spec.identity import NOT_IDENTITY, flatten
-from ablab.spec.overlay import nested, overlay
+from ablab.spec.overlay import meet_kinds, nested, overlay
 from ablab.spec.overrides import SOURCE
 from ablab.spec.reader import Mark, Tree
 from ablab.spec.shape import blocks, keys, nearest
@@ -36,6 +36,10 @@ def check_factors(grid: Tree, base: Tree | None) -> tuple[Levels, tuple[Problem,
         return {}, ()
     problems: list[Problem] = []
     levels: Levels = {}
+    for key, entry in factors.value.items():
+        # Plug-ins that are levels bring keys that other factors may name.
+        for level in entry.value if isinstance(entry.value, tuple) else ():
+            meet_kinds(nested(key, level, level.mark), Experiment)
     for key, entry in factors.value.items():
         reason = _unusable(key)
         if reason:

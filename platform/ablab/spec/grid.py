@@ -12,8 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from ablab.spec.experiment import AsTuple, Name, Positive, SpecModel
+from ablab.spec.values import Count
 
 DesignName = Literal["full_factorial", "leave_one_out", "add_one_in", "one_at_a_time", "named"]
+Control = Literal["frozen_stack", "no_stack", "stack_lr_x2"]
 
 
 def _levels(value: Any) -> Any:
@@ -43,18 +45,26 @@ class Analysis(SpecModel):
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     model_scope: Literal["pooled", "per_subject"] = "pooled"
     """pooled: one model is trained on all subjects, so that seeds and subjects are crossed."""
-    controls: Annotated[tuple[str, ...], AsTuple] = ()
-    """Trained control cells; this version has none, so only the empty list is accepted."""
+    controls: Annotated[tuple[Control, ...], AsTuple] = ()
+    """Trained controls of both cells of the contrast: frozen_stack, no_stack, stack_lr_x2."""
     claims: str | None = None
     """Claims file; this version checks none, so only null is accepted."""
 
     @model_validator(mode="after")
     def _available(self) -> Analysis:
-        if self.controls:
-            raise ValueError("controls: trained controls are not available in this version; leave it []")
+        if len(set(self.controls)) != len(self.controls):
+            raise ValueError("controls: names a control twice")
         if self.claims is not None:
             raise ValueError("claims: claims files are not available in this version; leave it null")
         return self
+
+
+class Resources(SpecModel):
+    """What each trial takes; launchers start as many at once as there is room for."""
+
+    gpus_per_trial: Count | None = None
+    """GPUs of each trial, one process on each: sets ``training.processes`` in every cell. null leaves that as
+    the experiments have it."""
 
 
 class Grid(SpecModel):
@@ -72,6 +82,7 @@ class Grid(SpecModel):
     """For ``design: named``: cell name -> experiment file, the first being the reference."""
     seeds: Annotated[tuple[Seed, ...], AsTuple] = Field(default=(0, 1, 2), min_length=1)
     analysis: Analysis = Field(default_factory=Analysis)
+    resources: Resources = Field(default_factory=Resources)
 
     @model_validator(mode="after")
     def _consistent(self) -> Grid:

@@ -10,10 +10,31 @@ from typing import Any
 
 from ablab.spec.experiment import Experiment, Level, SpecModel
 
-NOT_IDENTITY = frozenset({"name", "notes", "dataset.path", "dataset.accept_leakage"})
-"""Names and notes are for people; the data fingerprint stands for the path; a reason is not a setting."""
+NOT_IDENTITY = frozenset(
+    {
+        "name",
+        "notes",
+        "dataset.path",
+        "dataset.accept_leakage",
+        "dataset.residency",
+        "training.checkpoint_minutes",
+    }
+)
+"""Names and notes are for people; the data fingerprint stands for the path; a reason is not a setting; how
+often a trial's state is saved, and where its windows lie, changes nothing in what is trained."""
 
-ADDED: Mapping[str, Level] = MappingProxyType({})
+ADDED: Mapping[str, Level] = MappingProxyType(
+    {
+        "training.processes": 1,
+        "training.layer_rates.front": 1.0,
+        "training.layer_rates.rear": 1.0,
+        "training.layer_rates.head": 1.0,
+        "training.layer_rates.stack": 1.0,
+        "training.early_stopping": None,
+        "training.compile": False,
+        "evaluation.protocols": (),
+    }
+)
 """Keys added after the first version -> their default at introduction. Left out of the hash while they have
 it, so that a new field leaves the keys of finished trials as they are."""
 
@@ -60,7 +81,7 @@ def _canonical(value: Any) -> Any:
 
 def _flatten(value: Any, prefix: str, flat: dict[str, Level]) -> None:
     if isinstance(value, SpecModel):
-        value = {name: getattr(value, name) for name in type(value).model_fields}
+        value = {name: getattr(value, name) for name in type(value).model_fields} | (value.model_extra or {})
     if isinstance(value, Mapping):
         for name, entry in value.items():
             _flatten(entry, f"{prefix}.{name}" if prefix else name, flat)

@@ -16,6 +16,7 @@ from ablab.spec.identity import digest, flatten
 from ablab.spec.overlay import nested, overlay
 from ablab.spec.overrides import SOURCE, Layers, layers, parse_override
 from ablab.spec.reader import Document, Mark, Tree, read_file, tree_of
+from ablab.spec.resources import check_resources, resource_values
 from ablab.spec.shape import EXTENDS
 
 __all__ = [
@@ -111,9 +112,13 @@ def grid_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> Lo
     levels, level_problems = check_factors(tree, trees.get(""))
     problems += level_problems
     problems += check_same_data(tree, bases)
+    problems += check_resources(tree, set_layers.experiment)
     if grid is None or problems:
         raise _error(problems, path)
     grid = grid.model_copy(update={"factors": levels})
+    resources = resource_values(grid)
+    if resources:
+        bases = {name: with_values(base, resources, str(path)) for name, base in bases.items()}
     study = grid.name
     if overrides:
         study += f"@{_override_digest(set_layers, grid, bases)[:8]}"

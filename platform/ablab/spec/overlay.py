@@ -6,13 +6,19 @@ with a notice; keys that both kinds share are kept.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ablab.spec.experiment import SpecModel
+from ablab.spec.plugins import BrokenPluginError, load
 from ablab.spec.reader import Mark, Tree
 from ablab.spec.shape import Block, blocks
 
 
 def overlay(base: Tree, layer: Tree, model: type[SpecModel], key: str = "") -> tuple[Tree, tuple[str, ...]]:
     """``layer`` over ``base`` and the notices; mappings are joined key by key, all else is replaced."""
+    if not key:
+        meet_kinds(base, model)
+        meet_kinds(layer, model)
     if not isinstance(base.value, dict) or not isinstance(layer.value, dict):
         return layer, ()
     kept, notices = _kept(base.value, layer, blocks(model).get(key), key)
@@ -23,6 +29,15 @@ def overlay(base: Tree, layer: Tree, model: type[SpecModel], key: str = "") -> t
         else:
             kept[name] = entry
     return Tree(kept, layer.mark), notices
+
+
+def meet_kinds(tree: Tree, model: type[SpecModel]) -> None:
+    """Import the plug-ins that a tree names, so that their keys are known; faults are left to the check."""
+    for key, block in blocks(model).items():
+        entry = tree.at(f"{key}.kind") if block.is_open else None
+        if entry is not None and isinstance(entry.value, str) and entry.value not in block.kinds:
+            with suppress(KeyError, BrokenPluginError):
+                load(entry.value)
 
 
 def nested(key: str, value: Tree, mark: Mark) -> Tree:

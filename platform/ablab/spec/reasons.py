@@ -74,6 +74,12 @@ def _choice(value: Any, context: Mapping[str, Any]) -> str:
     return f"must be {listed}, not {describe(value)}" + (f" (did you mean '{near}'?)" if near else "")
 
 
+def _kind(value: Any, context: Mapping[str, Any]) -> str:
+    text = _choice(value, context)
+    # A near name is a slip of the pen; any other is likely that of a package which is not installed.
+    return text if "did you mean" in text else f"{text}; is the package that offers it installed?"
+
+
 def _mapping(value: Any, context: Mapping[str, Any]) -> str:
     return f"must be a mapping (keys with values), not {describe(value)}"
 
@@ -99,6 +105,8 @@ _REASONS: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "model_attributes_type": _mapping,
     "literal_error": _choice,
     "union_tag_invalid": _choice,
+    "unknown_kind": _kind,
+    "broken_kind": lambda value, context: f"the plug-in {value!r} {context['fault']}",
     "finite_number": lambda value, context: f"must be a finite number, not {value}",
     "greater_than": _bound("greater than", "gt"),
     "greater_than_equal": _bound("at least", "ge"),

@@ -30,6 +30,9 @@ class SubjectScore:
     """Mean of the circular-shift null of ``test``."""
     chance_p95: float
     """95th percentile of that null."""
+    seen: bool = True
+    """Whether the subject has training data; the others are decoded with the mean subject embedding and
+    never enter ``test/pearson``."""
 
 
 @dataclass(frozen=True, slots=True)

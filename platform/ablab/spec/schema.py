@@ -8,7 +8,7 @@ import textwrap
 from functools import cache
 from typing import Any, Literal
 
-from ablab.spec.experiment import Experiment, SpecModel
+from ablab.spec.experiment import Conformer, Experiment, SpecModel
 from ablab.spec.grid import Grid
 from ablab.spec.shape import EXTENDS
 
@@ -26,6 +26,8 @@ def json_schema(kind: SchemaKind) -> dict[str, Any]:
     for definition in (schema, *schema.get("$defs", {}).values()):
         _describe(definition, _models()[definition["title"]])
     _allow_partial_choices(schema)
+    if kind == "experiment":
+        _allow_plugins(schema["properties"])
     if kind == "experiment":
         extends = {"type": "string", "description": "Experiment file to inherit from, relative to this file."}
         schema["properties"] = {EXTENDS: extends, **schema["properties"]}
@@ -46,7 +48,7 @@ def field_notes(model: type[SpecModel]) -> dict[str, str]:
     for base in reversed(model.__mro__):
         if issubclass(base, SpecModel):
             notes |= _own_notes(base)
-    return notes
+    return {field: note for field, note in notes.items() if field in model.model_fields}
 
 
 def _own_notes(model: type[SpecModel]) -> dict[str, str]:
@@ -66,7 +68,7 @@ def _models() -> dict[str, type[SpecModel]]:
     waiting: list[type[SpecModel]] = [SpecModel]
     while waiting:
         model = waiting.pop()
-        found[model.__name__] = model
+        found.setdefault(model.__name__, model)
         waiting += model.__subclasses__()
     return found
 
@@ -74,6 +76,15 @@ def _models() -> dict[str, type[SpecModel]]:
 def _describe(definition: dict[str, Any], model: type[SpecModel]) -> None:
     for name, note in field_notes(model).items():
         definition["properties"][name].setdefault("description", note)
+
+
+def _allow_plugins(properties: dict[str, Any]) -> None:
+    """Beside the built-in kinds of model any other: which keys it has, only an installed package knows."""
+    other = {"type": "string", "not": {"const": Conformer.model_fields["kind"].default}}
+    installed = {"type": "object", "required": ["kind"], "properties": {"kind": other}}
+    described = properties["model"]
+    built_in = {"$ref": described.pop("$ref")}
+    properties["model"] = {"anyOf": [built_in, installed], **described}
 
 
 def _allow_partial_choices(schema: Any) -> None:

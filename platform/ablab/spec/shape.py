@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
 
-from ablab.spec.experiment import SpecModel
+from ablab.spec import plugins
+from ablab.spec.experiment import Conformer, SpecModel
+from ablab.spec.model import ModelParams
 
 EXTENDS = "extends"
 """Key of an experiment file that names its parent; resolved away before the values are checked."""
@@ -25,11 +27,13 @@ class Block:
     """Kind -> model; one entry, named '', where the block has no choice."""
     default: str
     """The kind where none is written."""
+    is_open: bool = False
+    """Whether installed packages add kinds; those that were met are among ``kinds``."""
 
     @property
     def is_choice(self) -> bool:
         """Whether a ``kind`` chooses between several models."""
-        return len(self.kinds) > 1
+        return self.is_open or len(self.kinds) > 1
 
     def fields(self, kind: str) -> tuple[str, ...]:
         """Keys that the block knows under this kind."""
@@ -40,18 +44,26 @@ class Block:
         return tuple(kind for kind, model in self.kinds.items() if field in model.model_fields)
 
 
-@cache
 def blocks(model: type[SpecModel]) -> Mapping[str, Block]:
     """Dotted key -> block, '' being the spec itself."""
+    return _blocks(model, plugins.loaded())
+
+
+def keys(model: type[SpecModel]) -> tuple[str, ...]:
+    """Every dotted key that holds a value rather than a block, under any kind, in file order."""
+    return _keys(model, plugins.loaded())
+
+
+@cache
+def _blocks(model: type[SpecModel], met: tuple[plugins.Plugin, ...]) -> Mapping[str, Block]:
     found = {"": Block({"": model}, "")}
-    _collect(model, "", found)
+    _collect(model, "", found, {"conformer": Conformer, **{each.kind: each.params for each in met}})
     return found
 
 
 @cache
-def keys(model: type[SpecModel]) -> tuple[str, ...]:
-    """Every dotted key that holds a value rather than a block, under any kind, in file order."""
-    nested = blocks(model)
+def _keys(model: type[SpecModel], met: tuple[plugins.Plugin, ...]) -> tuple[str, ...]:
+    nested = _blocks(model, met)
     found: dict[str, None] = {}
     for prefix, block in nested.items():
         for kind in block.kinds:
@@ -90,20 +102,28 @@ def _nested(key: str) -> str:
     return f"{first}: {{{_nested(rest)}}}" if rest else f"{first}: ..."
 
 
-def _collect(model: type[SpecModel], prefix: str, found: dict[str, Block]) -> None:
+def _collect(
+    model: type[SpecModel],
+    prefix: str,
+    found: dict[str, Block],
+    of_model: Mapping[str, type[SpecModel]],
+) -> None:
     for name, field in model.model_fields.items():
         key = f"{prefix}.{name}" if prefix else name
         models = _models(field.annotation)
         if not models:
             continue
-        if field.discriminator is None:
+        if models == [ModelParams]:
+            found[key] = Block(of_model, Conformer.model_fields["kind"].default, is_open=True)
+            models = list(of_model.values())
+        elif field.discriminator is None:
             found[key] = Block({"": models[0]}, "")
         else:
             kinds = {each.model_fields["kind"].default: each for each in models}
             default = field.get_default(call_default_factory=True, validated_data={})
             found[key] = Block(kinds, default.kind)
         for each in models:
-            _collect(each, key, found)
+            _collect(each, key, found, of_model)
 
 
 def _models(annotation: Any) -> list[type[SpecModel]]:

@@ -18,7 +18,7 @@ from ablab.errors import NotFoundError
 from ablab.spec.record import Role, RunRecord, Status, SubjectScore
 from ablab.spec.trial import Trial
 from ablab.tracking import lookup, provenance
-from ablab.tracking.store import CellSummary, RunState, RunWriter
+from ablab.tracking.store import CellSummary, Curve, RunState, RunWriter
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class _Run:
             seed=self.trial.seed,
             role=self.role,
             status=self.status,
-            code_fingerprint=provenance.code_fingerprint(),
+            code_fingerprint=provenance.run_fingerprint(self.trial.cell.experiment),
             seconds=(time.time() if self.ended is None else self.ended) - self.started,
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -209,6 +209,25 @@ class MemoryStore:
                 f"run {run_id} has no artifact '{name}'; there are: {', '.join(there) or 'none'}"
             )
         return folder / name
+
+    def curves(self, run_id: str) -> Mapping[str, Curve]:
+        """Every metric's points."""
+        if run_id not in self._runs:
+            raise lookup.no_run(run_id)
+        run = self._runs[run_id]
+        points = {name: dict(values) for name, values in run.curves.items()}
+        last = max((step for values in points.values() for step in values), default=0)
+        for name, value in run.final.items():
+            points.setdefault(name, {}).setdefault(last, value)
+        return {name: tuple(sorted(values.items())) for name, values in points.items()}
+
+    def attach(self, run_id: str, file: Path, folder: str = "") -> None:
+        """Keep a copy of a file."""
+        if run_id not in self._runs:
+            raise lookup.no_run(run_id)
+        target = self._runs[run_id].folder / folder
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
 
     def close(self, run_id: str, status: Status, reason: str) -> None:
         """End a run whose process is gone; a run that has ended by itself stays as it is."""

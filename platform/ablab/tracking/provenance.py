@@ -14,6 +14,9 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ablab.spec.experiment import Conformer, Experiment
+from ablab.spec.plugins import package
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 _DECISIVE = ("data", "diagnostics", "models", "scoring", "training")
@@ -34,6 +37,18 @@ def code_fingerprint() -> str:
         digest.update(b"\0" + file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def run_fingerprint(experiment: Experiment, code: str | None = None) -> str:
+    """The code fingerprint of a run of this experiment: ``code``, that of the code now unless given, and
+    behind a ``+`` name and version of the package that its model comes from, where that is not ablab.
+
+    >>> run_fingerprint(Experiment(name="a"), "3f9c21d0aa51b6e7")
+    '3f9c21d0aa51b6e7'
+    """
+    code = code_fingerprint() if code is None else code
+    is_built_in = isinstance(experiment.model, Conformer)
+    return code if is_built_in else f"{code}+{package(experiment.model.kind)}"
 
 
 def _sources(package: Path) -> list[Path]:

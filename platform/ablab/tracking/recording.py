@@ -46,3 +46,7 @@ class StoreObserver:
         if text not in self._warnings:
             self._warnings.append(text)
             self._writer.tag({"warnings": "\n".join(self._warnings)[:_LONGEST_TAG]})
+
+    def flush(self) -> None:
+        """Send what the writer still holds back."""
+        self._writer.flush()

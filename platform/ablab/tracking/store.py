@@ -23,6 +23,9 @@ from typing import Protocol
 from ablab.spec.record import Role, RunRecord, Status, SubjectScore
 from ablab.spec.trial import Trial
 
+Curve = tuple[tuple[int, float], ...]
+"""(step, value) by rising step."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunState:
@@ -113,6 +116,21 @@ class RunStore(Protocol):
         """A local copy of an artifact of a run, such as ``train.log`` or ``spec.yaml``.
 
         Raises NotFoundError where the run has none of that name.
+        """
+
+    def curves(self, run_id: str) -> Mapping[str, Curve]:
+        """Every metric's points of a run, by rising step.
+
+        Of a step written twice the first value: a final value that stands at the last step, such as the best
+        checkpoint's validation r, is in the record and not on the curve.
+
+        Raises NotFoundError where there is no such run.
+        """
+
+    def attach(self, run_id: str, file: Path, folder: str = "") -> None:
+        """Keep a further file of a run that may have ended, replacing one of the same name.
+
+        Raises NotFoundError where there is no such run.
         """
 
     def close(self, run_id: str, status: Status, reason: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ablab.data.corpus import Recording
-from ablab.data.windows import WindowIndex, gather
+from ablab.data.windows import WindowIndex
+from ablab.models.decoder import UNSEEN
+from ablab.training.residency import Mapped, Shelf
 
 
 class Batch(NamedTuple):
@@ -27,13 +30,16 @@ class Batch(NamedTuple):
 
 
 def subject_columns(recordings: Sequence[Recording], subjects: Sequence[str]) -> NDArray[np.int64]:
-    """Column of the subject embedding for each recording, looked up in the recorded table."""
+    """Column of the subject embedding for each recording, looked up in the recorded table.
+
+    `UNSEEN` for subjects that are not in it.
+    """
     column = {subject: index for index, subject in enumerate(subjects)}
-    return np.array([column[recording.subject] for recording in recordings], dtype=np.int64)
+    return np.array([column.get(recording.subject, UNSEEN) for recording in recordings], dtype=np.int64)
 
 
 def batches(
-    recordings: Sequence[Recording],
+    recordings: Sequence[Recording] | Shelf,
     columns: NDArray[np.int64],
     index: WindowIndex,
     n_times: int,
@@ -42,15 +48,25 @@ def batches(
 ) -> Iterator[Batch]:
     """The windows of ``index`` in order, ``batch_size`` at a time; what is left makes a last, smaller batch.
 
-    columns: per recording, its subject's column (`subject_columns`).
+    columns: per recording, its subject's column (`subject_columns`). Of a shelf a batch is good until the
+    next one is asked for: its memory may be used again.
     """
+    shelf = Mapped(recordings, device) if isinstance(recordings, Sequence) else recordings
     for start in range(0, len(index), batch_size):
-        windows = gather(recordings, index[start : start + batch_size], n_times)
-        yield Batch(
-            torch.from_numpy(windows.eeg).to(device),
-            torch.from_numpy(windows.envelope).to(device),
-            torch.from_numpy(columns[windows.recording]).to(device),
-        )
+        part = index[start : start + batch_size]
+        eeg, envelope = shelf.take(part, n_times)
+        yield Batch(eeg, envelope, torch.from_numpy(columns[part.recording]).to(device))
+
+
+def timed(made: Iterator[Batch], waited: Callable[[float], None]) -> Iterator[Batch]:
+    """The batches; ``waited`` is told the seconds that each was waited for."""
+    while True:
+        began = perf_counter()
+        batch = next(made, None)
+        waited(perf_counter() - began)
+        if batch is None:
+            return
+        yield batch
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:

@@ -29,6 +29,8 @@ class Facts:
     n_chans: int
     subjects: tuple[str, ...]
     """Subject of each column of the embedding."""
+    seed: int | None = None
+    """The trial's seed, from which the first weights can be drawn again; None in files of older versions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""A decoder and whole recordings -> predictions and their scores. Changes nothing in the decoder."""
+"""A decoder and whole recordings -> predictions and their scores. Changes nothing in the decoder.
+
+The processes of a trial share the batches out and hand one another what they decoded, exactly: each then has
+all predictions and the same scores, and all of them call what is here.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,9 @@ from ablab.scoring.aggregate import Scores, subject_means
 from ablab.scoring.segments import segment_pearson
 from ablab.spec.experiment import Loss
 from ablab.training.batches import autocast, batches, subject_columns
+from ablab.training.distributed import ALONE, World
 from ablab.training.losses import loss as loss_of
+from ablab.training.shards import evaluation_rows
 
 _LEAST_BATCH = 32
 """Windows per forward pass at least; without gradients this many need less memory than 8 with them."""
@@ -35,7 +41,9 @@ class Setting:
     precision: str
     device: torch.device
     subjects: tuple[str, ...]
-    """Subject of each column of the embedding."""
+    """Subject of each column of the embedding; any other was not trained on."""
+    world: World = ALONE
+    """The processes that share the work."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +74,8 @@ def evaluate(decoder: Decoder, recordings: Sequence[Recording], setting: Setting
         segment_pearson(prediction, recording.envelope[:, 0], setting.n_segment)
         for recording, prediction in zip(recordings, predictions, strict=True)
     ]
-    scores = subject_means(segment_r, [recording.subject for recording in recordings])
+    subjects = [recording.subject for recording in recordings]
+    scores = subject_means(segment_r, subjects, unseen=set(subjects) - set(setting.subjects))
     return Evaluation(tuple(predictions), scores)
 
 
@@ -75,22 +84,33 @@ def predict(decoder: Decoder, recordings: Sequence[Recording], setting: Setting)
 
     Where a recording's length is no multiple of the window, one more window ends where the recording ends,
     and only what is new in it is used. A recording shorter than a window is decoded as one short window.
+
+    Every process takes over the first one's buffers before it decodes.
     """
     predictions = [np.empty(recording.n_times, dtype=np.float32) for recording in recordings]
     columns = subject_columns(recordings, setting.subjects)
     batch_size = max(setting.batch_size, _LEAST_BATCH)
+    tables = _windows(recordings, setting.n_window)
+    world = setting.world
     training = decoder.training
+    world.synchronise(decoder)
     decoder.eval()
+    own: list[NDArray[np.float32]] = []
     with torch.inference_mode(), autocast(setting.precision, setting.device):
-        for length, index, first in _windows(recordings, setting.n_window):
+        for length, index, _ in tables:
+            rows = evaluation_rows(len(index), batch_size, world.rank, world.size)
             decoded = [
                 decoder(batch.eeg, batch.subject)[:, :, 0].float().cpu().numpy()
-                for batch in batches(recordings, columns, index, length, batch_size, setting.device)
+                for batch in batches(recordings, columns, index[rows], length, batch_size, setting.device)
             ]
-            for row, window in enumerate(np.concatenate(decoded)):
+            own.append(np.concatenate(decoded) if decoded else np.empty((0, length), dtype=np.float32))
+    decoder.train(training)
+    for rank, parts in enumerate(world.gather(own)):
+        for (length, index, first), part in zip(tables, parts, strict=True):
+            rows = evaluation_rows(len(index), batch_size, rank, world.size)
+            for row, window in zip(rows, part, strict=True):
                 end = index.start[row] + length
                 predictions[index.recording[row]][first[row] : end] = window[first[row] - end :]
-    decoder.train(training)
     return predictions
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 HEALTHY_NORM = (1.0, 10.0)
 """Between these the guide wants ``Gradient/norm`` to stay."""
@@ -25,6 +26,15 @@ class Health:
         self._best = -math.inf
         self._since_best = 0
         self._warned: set[str] = set()
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to go on, in plain values."""
+        return {"best": self._best, "since_best": self._since_best, "warned": sorted(self._warned)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self._best, self._since_best = state["best"], state["since_best"]
+        self._warned = set(state["warned"])
 
     def at_evaluation(self, *, epoch: int, validation_r: float, norms: Sequence[float]) -> list[str]:
         """Warnings that are new at this evaluation; ``norms`` are the gradient norms since the last one."""

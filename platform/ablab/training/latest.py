@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -21,6 +22,7 @@ class Latest(Observer):
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
+        self._warnings: list[str] = []
         self.values: dict[str, float] = {}
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
@@ -38,4 +40,19 @@ class Latest(Observer):
     def warning(self, text: str) -> None:
         """See `Observer.warning`."""
         log.warning(text)
+        self._warnings.append(text)
         self._observer.warning(text)
+
+    def flush(self) -> None:
+        """See `Observer.flush`."""
+        self._observer.flush()
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to go on, in plain values."""
+        return {"values": dict(self.values), "warnings": list(self._warnings)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken; the observer is a new one, and hears the warnings again."""
+        self.values = dict(state["values"])
+        for text in state["warnings"]:
+            self.warning(text)

@@ -31,6 +31,9 @@ class Observer:
     def warning(self, text: str) -> None:
         """Something a person should look at; training goes on."""
 
+    def flush(self) -> None:
+        """Before a checkpoint: what was told so far will not be told again, even if the process dies."""
+
 
 class Observers(Observer):
     """Passes everything on to several observers, in order."""
@@ -62,3 +65,8 @@ class Observers(Observer):
         """See `Observer.warning`."""
         for observer in self._observers:
             observer.warning(text)
+
+    def flush(self) -> None:
+        """See `Observer.flush`."""
+        for observer in self._observers:
+            observer.flush()

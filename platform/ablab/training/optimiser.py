@@ -14,25 +14,35 @@ from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ablab.spec.experiment import Training
+from ablab.training.parameter_groups import ParameterGroup
 
 
-def build_optimiser(training: Training, parameters: Iterable[Parameter]) -> Optimizer:
-    """Optimiser over ``parameters``; the loop sets the learning rate before every step.
+def build_optimiser(training: Training, groups: Iterable[ParameterGroup]) -> Optimizer:
+    """Optimiser over ``groups``; the loop sets the learning rate before every step.
 
     The fused kernels run one pass over each parameter in place of ten small operations.
     """
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
-    rate, decay = training.learning_rate, training.weight_decay
+    rate = training.learning_rate
+    trained = [
+        {
+            "params": parameters,
+            "lr": rate * group.rate_factor,
+            "rate_factor": group.rate_factor,
+            "weight_decay": training.weight_decay if group.is_decayed else 0.0,
+        }
+        for group in groups
+        if (parameters := [parameter for parameter in group.parameters if parameter.requires_grad])
+    ]
     if training.optimizer == "sgd":
-        return SGD(trained, lr=rate, momentum=training.momentum, weight_decay=decay, fused=True)
+        return SGD(trained, lr=rate, momentum=training.momentum, fused=True)
     kind = AdamW if training.optimizer == "adamw" else Adam
-    return kind(trained, lr=rate, betas=training.betas, eps=training.eps, weight_decay=decay, fused=True)
+    return kind(trained, lr=rate, betas=training.betas, eps=training.eps, fused=True)
 
 
 def set_learning_rate(optimiser: Optimizer, rate: float) -> None:
-    """The rate of the next step, for all parameters."""
+    """The rate of the next step; each group's own is its factor times that."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["rate_factor"]
 
 
 def gradients_of(parameters: Iterable[Parameter]) -> list[Tensor]:

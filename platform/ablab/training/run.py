@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -15,17 +15,21 @@ from ablab.data.corpus import SFREQ, Corpus, samples
 from ablab.errors import DataError, InputError, Problem
 from ablab.models.build import build_model
 from ablab.scoring.aggregate import Scores
-from ablab.scoring.chance import ChanceNull, circular_shift_null
 from ablab.spec.record import SubjectScore
 from ablab.spec.trial import Trial
 from ablab.training import checkpoint
 from ablab.training.artifacts import write_predictions, write_subjects
+from ablab.training.contribution import contribution
+from ablab.training.distributed import ALONE, World
 from ablab.training.evaluate import Setting, evaluate
-from ablab.training.loop import train
+from ablab.training.loop import never, train
 from ablab.training.losses import check_window
 from ablab.training.observer import Observer
+from ablab.training.protocols import measure, write_lines
+from ablab.training.restart import Restart
 from ablab.training.seeds import Stream, generator, reproducible, seed_torch
 from ablab.training.steps import steps_per_epoch
+from ablab.training.subject_table import subject_table
 
 log = logging.getLogger("ablab")
 
@@ -38,20 +42,35 @@ class Outcome:
     """Final values: ``test/pearson``, ``validation/pearson`` (both at the best checkpoint) ..."""
     subjects: tuple[SubjectScore, ...]
     artifacts: tuple[Path, ...]
-    """Files in the trial's folder worth keeping: best.pt, per_subject.csv, predictions.npz."""
+    """Files in the trial's folder worth keeping: best.pt, per_subject.csv, predictions.npz, protocols.csv."""
 
 
-def run(trial: Trial, corpus: Corpus, folder: Path, observer: Observer, *, device: str = "auto") -> Outcome:
+def run(
+    trial: Trial,
+    corpus: Corpus,
+    folder: Path,
+    observer: Observer,
+    *,
+    device: str = "auto",
+    world: World = ALONE,
+    restart: Restart | None = None,
+    asked_to_stop: Callable[[], bool] = never,
+) -> Outcome:
     """Train the trial's decoder, then score the best checkpoint on test, once.
 
     On a CPU the same trial gives the same bits at the same ``training.threads``, whatever observes it. The
     test recordings are first read when training is over. Raises NonFiniteLossError where training diverges.
 
     device: ``auto`` (a GPU where there is one), or any name torch knows.
+    world: the processes that train it together; each calls this, the first writes the files, and all return
+    the same but for times.
+    restart: where the state is kept while training, and what to go on from; None keeps none.
+    asked_to_stop: asked between training steps; where it says yes, the state is saved and KeyboardInterrupt
+    raised. A trial that goes on from a state ends with the same bits as one that was never interrupted.
     """
     started = perf_counter()
     experiment = trial.cell.experiment
-    setting = _setting(trial, corpus, device)
+    setting = _setting(trial, corpus, device, world)
     _check(trial, corpus, setting)
     folder.mkdir(parents=True, exist_ok=True)
     best_file = folder / "best.pt"
@@ -60,45 +79,72 @@ def run(trial: Trial, corpus: Corpus, folder: Path, observer: Observer, *, devic
         decoder = build_model(
             experiment.model, experiment.improvements, corpus.n_chans, len(corpus.subjects)
         ).to(setting.device)
+        if experiment.training.compile:
+            decoder.compile()  # type: ignore[no-untyped-call]
         n_parameters = sum(parameter.numel() for parameter in decoder.parameters())
         observer.begin(
             {
                 "model/parameters": n_parameters,
                 "device": str(setting.device),
                 "threads": experiment.training.threads,
+                "processes": world.size,
+                "training/effective_batch": experiment.training.batch_size * world.size,
                 "epochs": experiment.training.epochs,
-                "steps": steps_per_epoch(trial, corpus) * experiment.training.epochs,
+                "steps": steps_per_epoch(trial, corpus, world) * experiment.training.epochs,
             }
         )
-        trained = train(trial, corpus, decoder, setting, best_file, observer)
+        for notice in restart.notices if restart is not None else ():
+            log.warning(notice)
+            observer.warning(notice)
+        trained = train(
+            trial,
+            corpus,
+            decoder,
+            setting,
+            best_file,
+            observer,
+            world=world,
+            restart=restart,
+            asked_to_stop=asked_to_stop,
+        )
+        world.wait()  # for the first process, which writes the file
         decoder.load_state_dict(checkpoint.load(best_file).weights)
+        bypassed = contribution(
+            decoder, corpus, setting, experiment.diagnostics.preset, trained.validation.mean
+        )
         test = evaluate(decoder, corpus.test, setting, f"test after epoch {trained.best_epoch}")
-    chance = circular_shift_null(
-        test.predictions,
-        [recording.envelope[:, 0] for recording in corpus.test],
-        [recording.subject for recording in corpus.test],
-        setting.n_segment,
-        n_window=setting.n_window,
-        rng=generator(trial.seed, Stream.CHANCE),
+    table = subject_table(
+        test, corpus.test, trained.validation, setting, generator(trial.seed, Stream.CHANCE)
     )
     _report_left_out(trained.validation, test.scores, observer)
-    subjects = _subjects(test.scores, trained.validation, chance)
-    artifacts = best_file, folder / "per_subject.csv", folder / "predictions.npz"
-    write_subjects(artifacts[1], subjects)
-    write_predictions(artifacts[2], corpus.test, test.predictions)
+    asked = experiment.evaluation.protocols
+    found = measure(asked, test.predictions, corpus.test, test.scores.unseen)
+    for note in found.notes:
+        log.warning(note)
+        observer.warning(note)
+    artifacts = [best_file, folder / "per_subject.csv", folder / "predictions.npz"]
+    artifacts += [folder / "protocols.csv"] if asked else []
+    if world.is_first:
+        write_subjects(artifacts[1], table.subjects)
+        if asked:
+            write_lines(artifacts[3], found.lines)
+        write_predictions(artifacts[2], corpus.test, test.predictions)
     metrics = {
         **trained.diagnostics,
-        "test/pearson": test.scores.mean,
-        "test/chance_p95": chance.group_p95,
-        "validation/pearson": trained.validation.mean,
+        **bypassed,
+        **table.metrics,
+        **found.metrics,
         "best_epoch": float(trained.best_epoch),
+        "epochs_trained": float(trained.epochs),
         "train/loss": trained.train_loss,
         "throughput/windows_per_second": trained.windows_per_second,
         "model/parameters": float(n_parameters),
-        "seconds": perf_counter() - started,
+        "seconds": trained.seconds_before + perf_counter() - started,
     }
     return Outcome(
-        {name: value for name, value in metrics.items() if math.isfinite(value)}, subjects, artifacts
+        {name: value for name, value in metrics.items() if math.isfinite(value)},
+        table.subjects,
+        tuple(artifacts),
     )
 
 
@@ -119,7 +165,7 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def _setting(trial: Trial, corpus: Corpus, device: str) -> Setting:
+def _setting(trial: Trial, corpus: Corpus, device: str, world: World) -> Setting:
     experiment = trial.cell.experiment
     return Setting(
         n_window=samples(experiment.dataset.window_seconds),
@@ -128,6 +174,7 @@ def _setting(trial: Trial, corpus: Corpus, device: str) -> Setting:
         precision=experiment.training.precision,
         device=find_device(device),
         subjects=corpus.subjects,
+        world=world,
     )
 
 
@@ -141,6 +188,13 @@ def _check(trial: Trial, corpus: Corpus, setting: Setting) -> None:
                 for name in empty
             ]
         )
+    for name in ("validation", "test"):
+        if not {recording.subject for recording in parts[name]} & set(corpus.subjects):
+            reason = (
+                "no subject of it has training data; decoders are chosen and compared by the subjects that "
+                "they were trained on, and others are reported apart, so at least one is needed"
+            )
+            raise DataError([Problem("dataset", None, name, reason)])
     lengths = {"dataset.window_seconds": setting.n_window, "evaluation.segment_seconds": setting.n_segment}
     for key, length in lengths.items():
         if length < 2:
@@ -156,21 +210,3 @@ def _report_left_out(validation: Scores, test: Scores, observer: Observer) -> No
             text = f"{name}: {scores.n_left_out} segments left out of r, because their envelope is constant"
             log.warning(text)
             observer.warning(text)
-
-
-def _subjects(test: Scores, validation: Scores, chance: ChanceNull) -> tuple[SubjectScore, ...]:
-    table = []
-    for subject, score in test.subjects.items():
-        seen = validation.subjects.get(subject)
-        table.append(
-            SubjectScore(
-                subject=subject,
-                n_recordings=score.n_recordings,
-                n_segments=score.n_segments,
-                validation=None if seen is None or math.isnan(seen.r) else seen.r,
-                test=score.r,
-                chance_mean=chance.subject_mean[subject],
-                chance_p95=chance.subject_p95[subject],
-            )
-        )
-    return tuple(table)

@@ -8,12 +8,13 @@ is not used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils import deterministic
 
 
@@ -30,14 +31,27 @@ class Stream(IntEnum):
     """Circular shifts of the chance level."""
 
 
-def generator(seed: int, stream: Stream) -> np.random.Generator:
-    """NumPy generator of a stream."""
-    return np.random.default_rng(_sequence(seed, stream))
+def generator(seed: int, stream: Stream, rank: int = 0) -> np.random.Generator:
+    """NumPy generator of a stream, each process of a distributed trial having its own."""
+    return np.random.default_rng(_sequence(seed, stream, rank))
 
 
-def seed_torch(seed: int, stream: Stream) -> None:
+def seed_torch(seed: int, stream: Stream, rank: int = 0) -> None:
     """Put torch's global generators, of all devices, at the start of a stream."""
-    torch.manual_seed(int(_sequence(seed, stream).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    torch.manual_seed(int(_sequence(seed, stream, rank).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Where torch's global generators stand."""
+    state = {"cpu": torch.get_rng_state()}
+    return state | {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
+
+
+def set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put torch's global generators where `random_state` found them."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
 
 
 @contextmanager
@@ -67,5 +81,6 @@ def reproducible(threads: int, device: torch.device) -> Iterator[None]:
             torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
 
 
-def _sequence(seed: int, stream: Stream) -> np.random.SeedSequence:
-    return np.random.SeedSequence(seed, spawn_key=(int(stream),))
+def _sequence(seed: int, stream: Stream, rank: int) -> np.random.SeedSequence:
+    # The first process draws what a trial of one process draws.
+    return np.random.SeedSequence(seed, spawn_key=(int(stream), rank) if rank else (int(stream),))

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ablab.errors import StoreError
 from ablab.paths import Paths
 from ablab.spec.experiment import Level
-from ablab.spec.identity import digest
+from ablab.spec.identity import digest, flatten
 from ablab.spec.trial import Trial
 
 OBJECTIVE = "validation/pearson"
@@ -47,6 +47,7 @@ class GridStudy:
     def __init__(self, study: str, trials: Sequence[Trial], paths: Paths) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         factors = _levels(trials)
+        self._keys = tuple(factors)
         self._distributions: dict[str, BaseDistribution] = {
             key: CategoricalDistribution(levels) for key, levels in factors.items()
         }
@@ -69,7 +70,7 @@ class GridStudy:
             for trial in trials:
                 if trial.key not in waiting:
                     self._study.enqueue_trial(
-                        _params(trial),
+                        {**_factors(trial, self._keys), "seed": trial.seed},
                         user_attrs={"key": trial.key, "cell": trial.cell.id, "seed": trial.seed},
                     )
         except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
@@ -137,27 +138,26 @@ def _open(name: str, paths: Paths) -> optuna.Study:
 
 
 def _levels(trials: Sequence[Trial]) -> dict[str, list[CategoricalChoiceType]]:
+    keys = dict.fromkeys(key for trial in trials for key in trial.cell.factors)
     levels: dict[str, list[CategoricalChoiceType]] = {}
     for trial in trials:
-        for key, level in _factors(trial).items():
+        for key, level in _factors(trial, tuple(keys)).items():
             known = levels.setdefault(key, [])
             if all((type(level), level) != (type(other), other) for other in known):
                 known.append(level)
     return levels
 
 
-def _factors(trial: Trial) -> dict[str, CategoricalChoiceType]:
-    if not trial.cell.factors:
+def _factors(trial: Trial, keys: Sequence[str]) -> dict[str, CategoricalChoiceType]:
+    """The level of every key; of one that is a factor of other cells only, the value in this cell's spec."""
+    if not keys:
         return {"cell": trial.cell.id}
-    return {key: _choice(level) for key, level in trial.cell.factors.items()}
+    held = {**flatten(trial.cell.experiment), **trial.cell.factors}
+    return {key: _choice(held.get(key)) for key in keys}
 
 
 def _choice(level: Level) -> CategoricalChoiceType:
     return level if level is None or isinstance(level, bool | int | float | str) else json.dumps(level)
-
-
-def _params(trial: Trial) -> dict[str, CategoricalChoiceType]:
-    return {**_factors(trial), "seed": trial.seed}
 
 
 def _store_error(paths: Paths, error: Exception) -> StoreError:

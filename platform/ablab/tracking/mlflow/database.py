@@ -18,6 +18,7 @@ from urllib.parse import quote
 from ablab.errors import StoreError
 from ablab.tracking.mlflow.address import shown
 from ablab.tracking.mlflow.rows import STATE_TAGS, STUDY_TAG, TOUCHED_TAG, Row
+from ablab.tracking.store import Curve
 
 _NEEDED = {
     "experiments": {"experiment_id", "name", "lifecycle_stage"},
@@ -33,6 +34,7 @@ _NEEDED = {
     },
     "tags": {"run_uuid", "key", "value"},
     "latest_metrics": {"run_uuid", "key", "value", "is_nan"},
+    "metrics": {"run_uuid", "key", "value", "step", "timestamp", "is_nan"},
 }
 
 _BUSY_SECONDS = 30.0
@@ -82,6 +84,18 @@ class Database:
             (run, len(run), run),
             full=False,
         )
+
+    def curves(self, run_id: str) -> dict[str, Curve]:
+        """Every metric's points of a run."""
+        points: dict[str, dict[int, float]] = defaultdict(dict)
+        with self._open() as connection:
+            for name, step, value in connection.execute(
+                "SELECT key, step, value FROM metrics WHERE run_uuid = ? AND NOT is_nan"
+                " ORDER BY key, step, timestamp DESC",
+                (run_id,),
+            ):
+                points[name][step] = value
+        return {name: tuple(values.items()) for name, values in points.items()}
 
     def _rows(self, condition: str, values: tuple[object, ...], *, full: bool) -> list[Row]:
         if not self._file.exists():

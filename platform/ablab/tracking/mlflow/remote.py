@@ -5,6 +5,7 @@ Gives the same rows as ``ablab.tracking.mlflow.database``.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from mlflow.entities import Experiment, ViewType
@@ -13,6 +14,7 @@ from mlflow.store.entities import PagedList
 
 from ablab.tracking.mlflow.connection import Connection, Refused
 from ablab.tracking.mlflow.rows import STUDY_TAG, TOUCHED_TAG, Row
+from ablab.tracking.store import Curve
 
 _PAGE = 1000
 """Runs per request: a page with specs and per-subject tables is about 20 MB of JSON."""
@@ -47,6 +49,21 @@ class Remote:
         if exact.info.lifecycle_stage == "active" and exact.info.experiment_id in studies:
             found.append(row(exact, studies[exact.info.experiment_id]))
         return found
+
+    def curves(self, run_id: str) -> dict[str, Curve]:
+        """Every metric's points of a run; one request per metric."""
+        call, client = self._connection.call, self._client
+        names = call(f"find run {run_id}", lambda: client.get_run(run_id)).data.metrics
+        curves = {}
+        for name in names:
+            history = call("read a curve", partial(client.get_metric_history, run_id, name))
+            points = {
+                each.step: each.value
+                for each in sorted(history, key=lambda each: (each.step, -each.timestamp))
+                if each.value == each.value
+            }
+            curves[name] = tuple(points.items())
+        return curves
 
     def search(self, studies: dict[str, str], condition: str = "") -> list[Row]:
         """Runs of experiments (id -> name) that meet a condition, oldest first."""

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from ablab.errors import StoreError
 from ablab.spec.experiment import Experiment, Level
+from ablab.spec.model import RECORDED
 from ablab.spec.record import Role, RunRecord, Status, SubjectScore
 from ablab.spec.trial import Trial
 from ablab.tracking import provenance
@@ -100,7 +101,7 @@ def opening_tags(trial: Trial, role: Role, attempt: int) -> dict[str, str]:
         "key": trial.key,
         "role": role,
         "data_fingerprint": trial.data_fingerprint,
-        "code_fingerprint": provenance.code_fingerprint(),
+        "code_fingerprint": provenance.run_fingerprint(trial.cell.experiment),
         "started": now_text(),
         "attempt": str(attempt),
         **provenance.environment(),
@@ -152,7 +153,7 @@ def record(row: Row) -> RunRecord:
     now = state(row)
     tags = row.tags
     try:
-        experiment = Experiment.model_validate_json(json.dumps(_unpack(tags, _SPEC)))
+        experiment = Experiment.model_validate_json(json.dumps(_unpack(tags, _SPEC)), context=RECORDED)
         factors = {key: _level(level) for key, level in _unpack(tags, _FACTORS).items()}
         subjects = (
             tuple(SubjectScore(*values) for values in _unpack(tags, _SUBJECTS)) if _SUBJECTS in tags else ()

@@ -6,7 +6,7 @@ client, which is imported and connected at the first such call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +18,7 @@ from ablab.tracking.mlflow import files
 from ablab.tracking.mlflow.address import check, shown, sqlite_file
 from ablab.tracking.mlflow.database import Database
 from ablab.tracking.mlflow.rows import Row, oldest_first, record, state
-from ablab.tracking.store import CellSummary, RunState, RunWriter
+from ablab.tracking.store import CellSummary, Curve, RunState, RunWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,7 @@ class _Source(Protocol):
     def studies(self) -> dict[str, str]: ...
     def rows(self, study: str, *, full: bool) -> list[Row]: ...
     def find(self, run: str) -> list[Row]: ...
+    def curves(self, run_id: str) -> dict[str, Curve]: ...
 
 
 class MlflowStore:
@@ -84,13 +85,23 @@ class MlflowStore:
 
     def artifact(self, run_id: str, name: str) -> Path:
         """A local copy of an artifact of a run."""
-        found = [row for row in self._source.find(run_id) if row.run_id == run_id] if run_id else []
-        if not found:
-            raise lookup.no_run(run_id)
-        folder = files.local_folder(found[0].artifact_uri)
+        folder = files.local_folder(self._row(run_id).artifact_uri)
         if folder is not None:
             return files.local(folder, run_id, name)
         return files.download(self._connection, run_id, name, self._paths.cache / "artifacts")
+
+    def curves(self, run_id: str) -> Mapping[str, Curve]:
+        """Every metric's points of a run, by rising step."""
+        self._row(run_id)
+        return self._source.curves(run_id)
+
+    def attach(self, run_id: str, file: Path, folder: str = "") -> None:
+        """Keep a further file of a run that may have ended."""
+        self._row(run_id)
+        client = self._connection.client
+        self._connection.call(
+            f"store {file.name}", lambda: client.log_artifact(run_id, str(file), folder or None)
+        )
 
     def close(self, run_id: str, status: Status, reason: str) -> None:
         """End a run whose process is gone; a run that has ended by itself stays as it is."""
@@ -120,6 +131,12 @@ class MlflowStore:
             f"describe study {study}",
             lambda: self._connection.client.set_experiment_tag(experiment, "mlflow.note.content", text),
         )
+
+    def _row(self, run_id: str) -> Row:
+        found = [row for row in self._source.find(run_id) if row.run_id == run_id] if run_id else []
+        if not found:
+            raise lookup.no_run(run_id)
+        return found[0]
 
     def _current(self, study: str, *, full: bool) -> list[Row]:
         found = self._source.rows(study, full=full)

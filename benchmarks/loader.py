@@ -1,0 +1,115 @@
+"""Windows per second: ours from disk and from memory, against a plain Dataset and DataLoader.
+
+The plain one slices each window out of the memory-mapped recording and lets the DataLoader stack them, as is
+usually written. All of them give the same windows of the same recordings in the same order and take turns.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter, process_time
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ablab.data.corpus import Recording
+from ablab.data.windows import WindowIndex, draw_epoch
+from ablab.training.batches import batches
+from ablab.training.residency import Mapped, Resident
+
+N_RECORDINGS, N_SAMPLES, BATCH = 40, 20_000, 64
+CPU = torch.device("cpu")
+CASES = {"10 s, 64 channels": (640, 64), "3 s, 64 channels": (192, 64), "1 s, 16 channels": (64, 16)}
+
+
+class PlainDataset(Dataset[tuple[Tensor, Tensor, int]]):
+    """One window per item."""
+
+    def __init__(self, recordings: list[Recording], index: WindowIndex, n_times: int) -> None:
+        self._recordings, self._index, self._n_times = recordings, index, n_times
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, item: int) -> tuple[Tensor, Tensor, int]:
+        number, start = int(self._index.recording[item]), int(self._index.start[item])
+        recording, end = self._recordings[number], start + self._n_times
+        return torch.tensor(recording.eeg[start:end]), torch.tensor(recording.envelope[start:end]), number
+
+
+def measure(full: bool = False) -> list[dict[str, str | int | float]]:
+    """One row per window and loader; ``times_as_many`` is against the plain one in the same round."""
+    torch.set_num_threads(1)
+    rows: list[dict[str, str | int | float]] = []
+    for case, (n_times, n_chans) in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            recordings = _recordings(Path(folder), n_chans)
+            index = draw_epoch([N_SAMPLES] * N_RECORDINGS, n_times, 64, np.random.default_rng(0))
+            loaders = _loaders(recordings, index, n_times)
+            rounds = [
+                {name: _per_second(loader, len(index)) for name, loader in loaders.items()}
+                for _ in range(9 if full else 4)
+            ][1:]
+        for name in loaders:
+            rows.append(
+                {
+                    "window": case,
+                    "loader": name,
+                    "windows_per_second": round(statistics.median(each[name][0] for each in rounds)),
+                    "times_as_many": round(
+                        statistics.median(each[name][0] / each["plain"][0] for each in rounds), 1
+                    ),
+                    "times_as_many_per_cpu_second": round(
+                        statistics.median(each[name][1] / each["plain"][1] for each in rounds), 1
+                    ),
+                }
+            )
+    return rows
+
+
+def _loaders(
+    recordings: list[Recording], index: WindowIndex, n_times: int
+) -> dict[str, Callable[[], Iterator[object]]]:
+    columns = np.zeros(N_RECORDINGS, dtype=np.int64)
+    disk, memory = Mapped(recordings, CPU), Resident(recordings, CPU, CPU)
+    plain = PlainDataset(recordings, index, n_times)
+    copied = torch.empty(BATCH, n_times, recordings[0].eeg.shape[1])
+    source = torch.randn_like(copied)
+
+    def bare_copy() -> Iterator[object]:
+        # What no loader can beat that hands out batches of its own: one copy of the same size.
+        return (copied.copy_(source) for _ in range(len(index) // BATCH))
+
+    return {
+        "plain": lambda: iter(DataLoader(plain, batch_size=BATCH)),
+        "plain, 2 workers": lambda: iter(DataLoader(plain, batch_size=BATCH, num_workers=2)),
+        "ours, disk": lambda: batches(disk, columns, index, n_times, BATCH, CPU),
+        "ours, memory": lambda: batches(memory, columns, index, n_times, BATCH, CPU),
+        "one bare copy": bare_copy,
+    }
+
+
+def _per_second(loader: Callable[[], Iterator[object]], n_windows: int) -> tuple[float, float]:
+    begun, begun_cpu = perf_counter(), process_time()
+    for _ in loader():
+        pass
+    return n_windows / (perf_counter() - begun), n_windows / (process_time() - begun_cpu)
+
+
+def _recordings(folder: Path, n_chans: int) -> list[Recording]:
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(N_RECORDINGS):
+        for feature, width in (("eeg", n_chans), ("envelope", 1)):
+            signal = rng.standard_normal((N_SAMPLES, width), dtype=np.float32)
+            np.save(folder / f"{number}_{feature}.npy", signal)
+        eeg, envelope = (
+            np.load(folder / f"{number}_{feature}.npy", mmap_mode="r") for feature in ("eeg", "envelope")
+        )
+        made.append(Recording("s", str(number), eeg, envelope))
+    return made

@@ -1,0 +1,111 @@
+"""Where the training recordings lie while windows are drawn from them: on disk, in memory, on the device.
+
+The windows are the same to the bit wherever they come from; only the time to get them differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ablab.data.corpus import Recording
+from ablab.data.windows import WindowIndex, gather
+
+Residency = Literal["auto", "disk", "memory", "device"]
+
+_MEMORY_BYTES = 2**28
+"""Most that ``auto`` copies into memory: every worker of a grid holds a copy of its own, while the pages of
+memory-mapped files are shared by all of them."""
+
+_DEVICE_SHARE = 0.5
+"""Most of an accelerator's free memory that ``auto`` fills; the rest is the training's."""
+
+
+class Shelf(Protocol):
+    """Recordings to take windows from."""
+
+    def take(self, index: WindowIndex, n_times: int) -> tuple[Tensor, Tensor]:
+        """EEG ``(n, n_times, n_chans)`` and envelope ``(n, n_times, 1)`` on the device, in order.
+
+        They may be overwritten by the next call.
+        """
+        ...
+
+
+def shelve(recordings: Sequence[Recording], residency: Residency, device: torch.device) -> Shelf:
+    """The recordings where ``residency`` says; ``auto`` looks at their size and at the device."""
+    kind = choose(recordings, device) if residency == "auto" else residency
+    if kind == "disk":
+        return Mapped(recordings, device)
+    return Resident(recordings, device if kind == "device" else torch.device("cpu"), device)
+
+
+def choose(recordings: Sequence[Recording], device: torch.device) -> Residency:
+    """What ``auto`` is: the device where half of its free memory holds them; else memory, or disk if large."""
+    size = sum(recording.eeg.nbytes + recording.envelope.nbytes for recording in recordings)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if size <= free * _DEVICE_SHARE:
+            return "device"
+    return "memory" if size <= _MEMORY_BYTES else "disk"
+
+
+class Mapped:
+    """Memory-mapped files; the system keeps in memory what it has room for."""
+
+    def __init__(self, recordings: Sequence[Recording], device: torch.device) -> None:
+        self._recordings, self._device = recordings, device
+
+    def take(self, index: WindowIndex, n_times: int) -> tuple[Tensor, Tensor]:
+        """See `Shelf.take`."""
+        windows = gather(self._recordings, index, n_times)
+        eeg, envelope = torch.from_numpy(windows.eeg), torch.from_numpy(windows.envelope)
+        return eeg.to(self._device), envelope.to(self._device)
+
+
+class Resident:
+    """All recordings end to end in one tensor, of which a window is a row of a view that overlaps itself."""
+
+    def __init__(self, recordings: Sequence[Recording], place: torch.device, device: torch.device) -> None:
+        lengths = [recording.n_times for recording in recordings]
+        self._first = np.array([0, *accumulate(lengths)][:-1], dtype=np.int64)
+        self._device = device
+        self._signals = tuple(
+            _joined([getattr(recording, name) for recording in recordings], place)
+            for name in ("eeg", "envelope")
+        )
+        self._buffers: dict[tuple[int, ...], Tensor] = {}
+
+    def take(self, index: WindowIndex, n_times: int) -> tuple[Tensor, Tensor]:
+        """See `Shelf.take`."""
+        starts = torch.from_numpy(self._first[index.recording] + index.start)
+        eeg, envelope = (self._rows(signal, starts, n_times) for signal in self._signals)
+        return eeg, envelope
+
+    def _rows(self, signal: Tensor, starts: Tensor, n_times: int) -> Tensor:
+        n_columns = signal.shape[1]
+        view = signal.as_strided((len(signal) - n_times + 1, n_times * n_columns), (n_columns, 1))
+        shape = (len(starts), n_times, n_columns)
+        # Fresh memory for every batch would cost as much as the copy: its pages have to be made.
+        if shape not in self._buffers:
+            self._buffers[shape] = signal.new_empty(shape)
+        rows = self._buffers[shape]
+        torch.index_select(view, 0, starts.to(signal.device), out=rows.view(len(starts), -1))
+        return rows.to(self._device)
+
+
+def _joined(
+    parts: Sequence[np.ndarray[tuple[int, int], np.dtype[np.float32]]], place: torch.device
+) -> Tensor:
+    joined = torch.empty(sum(len(part) for part in parts), parts[0].shape[1], device=place)
+    end = 0
+    for part in parts:
+        # Recording by recording: the whole never lies in memory beside its copy on the device.
+        joined[end : end + len(part)] = torch.from_numpy(np.array(part, dtype=np.float32))
+        end += len(part)
+    return joined

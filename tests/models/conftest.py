@@ -1,0 +1,9 @@
+"""Makes the helper modules of this folder, and those beside the test folders, importable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1]))

@@ -1,0 +1,176 @@
+"""Trials that several processes train: room for them, their GPUs, and that nothing of them is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import tiny
+from acts import act
+from hand_made import trial
+from launcher_contract import run
+
+from ablab.errors import InputError
+from ablab.orchestration import gpus
+from ablab.orchestration.events import Event, Finished
+from ablab.orchestration.experiment import run_experiment
+from ablab.orchestration.gpus import automatic_workers, least_busy, refuse_too_few
+from ablab.orchestration.launchers import Place
+from ablab.orchestration.local_launcher import LocalLauncher
+from ablab.orchestration.processes import placed
+from ablab.paths import Paths
+from ablab.spec.load import load_experiment, with_values
+from ablab.spec.trial import Trial
+from ablab.tracking.memory import MemoryStore
+
+SetGpus = Callable[[int], None]
+
+
+def of_processes(n: int, how: str = "gpus", seed: int = 0) -> Trial:
+    made = trial(how, seed)
+    experiment = with_values(made.cell.experiment, {"training.processes": n})
+    return replace(made, cell=replace(made.cell, experiment=experiment))
+
+
+@pytest.fixture
+def set_gpus(monkeypatch: pytest.MonkeyPatch) -> SetGpus:
+    """``set_gpus(4)``: as on a machine with 4 GPUs."""
+
+    def set_them(n: int) -> None:
+        monkeypatch.setattr(gpus, "visible_gpus", lambda: tuple(map(str, range(n))))
+
+    return set_them
+
+
+@pytest.mark.parametrize(("processes", "workers"), [(1, 8), (2, 4), (3, 2), (8, 1)])
+def test_as_many_trials_at_once_as_the_gpus_hold(set_gpus: SetGpus, processes: int, workers: int) -> None:
+    set_gpus(8)
+    assert automatic_workers([of_processes(1).cell, of_processes(processes).cell]) == workers
+
+
+def test_as_many_trials_at_once_as_the_cores_hold(set_gpus: SetGpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(12)))
+    set_gpus(0)
+    assert automatic_workers([of_processes(2).cell]) == 6
+    set_gpus(8)
+    assert automatic_workers([of_processes(2).cell], "cpu") == 6
+
+
+def test_the_least_busy_gpus_are_given_out() -> None:
+    assert least_busy(("0", "1", "2", "3"), ["0", "2"], 2) == ("1", "3")
+    assert least_busy(("0", "1"), ["0", "1", "1"], 1) == ("0",)
+    assert least_busy((), [], 2) == ()
+
+
+def test_too_few_gpus_are_refused_before_anything_runs(set_gpus: SetGpus) -> None:
+    cells = [of_processes(4).cell]
+    set_gpus(0)
+    refuse_too_few(cells, "auto")  # the CPU it is
+    with pytest.raises(InputError, match=r"4 GPUs for a trial were asked for, and 0 can be used"):
+        refuse_too_few(cells, "auto", 4)
+    set_gpus(2)
+    refuse_too_few(cells, "cpu")
+    with pytest.raises(InputError, match=r"training\.processes is 4, each on a GPU of its own, and 2 can"):
+        refuse_too_few(cells, "auto")
+
+
+def test_each_trial_sees_gpus_of_its_own(tmp_path: Path, set_gpus: SetGpus) -> None:
+    set_gpus(4)
+    heard: list[Event] = []
+    place = Place((tmp_path / "mlruns").absolute(), None, tmp_path)
+    run([of_processes(2, seed=0), of_processes(2, seed=1)], LocalLauncher(act, place, heard.append, 2))
+    seen = {event.run_id for event in heard if isinstance(event, Finished)}
+    assert seen == {"0,1", "2,3"}
+
+
+def test_options_become_the_spec_and_the_device(tmp_path: Path) -> None:
+    tiny.write(tmp_path)
+    file = tmp_path / "tiny.yaml"
+    plain = placed(file, (), gpus=None, processes=None, device="auto")
+    assert (plain.loaded.experiment.training.processes, plain.device, plain.gpus) == (1, "auto", None)
+    two = placed(file, (), gpus=2, processes=None, device="auto")
+    assert (two.loaded.experiment.training.processes, two.device, two.gpus) == (2, "auto", 2)
+    on_cpu = placed(file, (), gpus=0, processes=2, device="auto")
+    assert (on_cpu.loaded.experiment.training.processes, on_cpu.device, on_cpu.gpus) == (2, "cpu", None)
+    # What the file says already is no override.
+    assert placed(file, (), gpus=None, processes=1, device="auto").loaded.origins == plain.loaded.origins
+
+
+def test_options_that_contradict_one_another_are_refused(tmp_path: Path) -> None:
+    tiny.write(tmp_path)
+    file = tmp_path / "tiny.yaml"
+    with pytest.raises(InputError, match="--gpus 2 --processes 3: each process has one GPU"):
+        placed(file, (), gpus=2, processes=3, device="auto")
+    with pytest.raises(InputError, match="--gpus and --device cpu: give one of them; --gpus 0 is the CPU"):
+        placed(file, (), gpus=2, processes=None, device="cpu")
+
+
+def test_an_experiment_of_two_processes_is_a_trial_of_its_own(tmp_path: Path, paths: Paths) -> None:
+    tiny.write(tmp_path)
+    store = MemoryStore()
+    for overrides in ([], ["training.processes=2"]):
+        loaded = load_experiment(tmp_path / "tiny.yaml", overrides)
+        assert run_experiment(loaded, seed=0, paths=paths, store=store, device="cpu").completed == 1
+    one, two = store.records("experiments")
+    assert one.key != two.key
+    assert (one.metrics["training/effective_batch"], two.metrics["training/effective_batch"]) == (4, 8)
+    assert (one.metrics["processes"], two.metrics["processes"]) == (1, 2)
+    assert len(two.subjects) == 2
+    assert _ranks() == []
+
+
+def test_nothing_is_left_of_a_trial_that_is_ended(tmp_path: Path, paths: Paths) -> None:
+    grid = tiny.write(tmp_path, epochs=100000)
+    text = (tmp_path / "tiny.yaml").read_text()
+    (tmp_path / "tiny.yaml").write_text(text.replace("evaluate_every: 100000", "evaluate_every: 1"))
+    command = ("grid", "run", grid, "--workers", "1", "--json", "--device", "cpu")
+    command = (*command, "--set", "training.processes=2")
+
+    first = tiny.start(paths, *command)
+    _wait_for(lambda: any(paths.root.glob("runs/*/*/restart-*.pt")), first)
+    ranks = _ranks()
+    assert len(ranks) == 2
+    began = time.monotonic()
+    first.send_signal(signal.SIGTERM)
+    out, _ = first.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert first.returncode == 130
+    assert json.loads(out)["killed"] == 1
+    assert psutil.wait_procs(ranks, timeout=1)[1] == []
+    assert any(paths.root.glob("runs/*/*/restart-*.pt"))  # what the next run goes on from
+
+    second = tiny.start(paths, *command)
+    _wait_for(lambda: len(_ranks()) == 2, second)
+    ranks = _ranks()
+    os.killpg(second.pid, signal.SIGKILL)
+    second.communicate()
+    assert psutil.wait_procs(ranks, timeout=10)[1] == []
+
+
+def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 150
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _ranks() -> list[psutil.Process]:
+    """Processes of trials that this test has started."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            command = process.cmdline()
+        except psutil.Error:
+            continue
+        if "ablab.training.rank" in command and "torch.distributed.run" not in command:
+            found.append(process)
+    return found

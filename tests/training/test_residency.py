@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from ablab.data.corpus import Corpus, Recording
+from ablab.data.windows import WindowIndex, draw_epoch
+from ablab.spec.experiment import Simulated
+from ablab.spec.identity import trial_key
+from ablab.spec.trial import Trial
+from ablab.training import residency
+from ablab.training.batches import batches, timed
+from ablab.training.observer import Observer
+from ablab.training.residency import Mapped, Resident, choose, shelve
+from ablab.training.run import run
+
+CPU = torch.device("cpu")
+KINDS = ("disk", "memory", "device")
+
+
+def test_the_spec_knows_the_same_names() -> None:
+    assert get_args(Simulated.model_fields["residency"].annotation) == get_args(residency.Residency)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_are_the_recordings_samples_wherever_they_lie(
+    corpus: Corpus, kind: residency.Residency
+) -> None:
+    # The first and last window of each recording: those next to another one, or to the end.
+    ends = [(number, start) for number in range(3) for start in (0, corpus.train[number].n_times - 64)]
+    index = WindowIndex(*(np.array(column, dtype=np.int64) for column in zip(*ends, strict=True)))
+    eeg, envelope = shelve(corpus.train, kind, CPU).take(index, 64)
+    assert eeg.is_contiguous() and envelope.is_contiguous()
+    assert envelope.shape == (6, 64, 1)
+    for row, (number, start) in enumerate(ends):
+        recording = corpus.train[number]
+        assert np.array_equal(eeg[row], recording.eeg[start : start + 64])
+        assert np.array_equal(envelope[row], recording.envelope[start : start + 64])
+
+
+def test_a_resident_batch_is_good_until_the_next_and_takes_no_new_memory(corpus: Corpus) -> None:
+    index = draw_epoch([600] * 3, 64, 4, np.random.default_rng(0))
+    shelf = Resident(corpus.train, CPU, CPU)
+    made = batches(shelf, np.zeros(3, dtype=np.int64), index, 64, 4, CPU)
+    first = next(made)
+    before = first.eeg.clone()
+    second = next(made)
+    assert second.eeg.data_ptr() == first.eeg.data_ptr()
+    assert not torch.equal(first.eeg, before)
+
+
+def test_auto_copies_into_memory_what_is_small(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose(corpus.train, CPU) == "memory"
+    size = sum(recording.eeg.nbytes + recording.envelope.nbytes for recording in corpus.train)
+    monkeypatch.setattr(residency, "_MEMORY_BYTES", size - 1)
+    assert choose(corpus.train, CPU) == "disk"
+    assert isinstance(shelve(corpus.train, "auto", CPU), Mapped)
+
+
+def test_a_trial_gives_the_same_bits_and_the_same_key_from_everywhere(
+    corpus: Corpus, make_trial: Callable[..., Trial], tmp_path: Path
+) -> None:
+    found, keys = [], set()
+    for kind in ("auto", *KINDS):
+        trial = make_trial(training={"epochs": 2}, dataset={"residency": kind})
+        keys.add(trial_key(trial.cell.experiment, "d", 0))
+        run(trial, corpus, tmp_path / kind, Observer(), device="cpu")
+        found.append(torch.load(tmp_path / kind / "best.pt", weights_only=True)["weights"])
+    assert len(keys) == 1
+    for other in found[1:]:
+        assert all(torch.equal(other[name], weight) for name, weight in found[0].items())
+
+
+def test_the_wait_for_data_is_told(
+    corpus: Corpus, make_trial: Callable[..., Trial], tmp_path: Path, recorder: Observer
+) -> None:
+    run(make_trial(), corpus, tmp_path, recorder, device="cpu")
+    shares = [value for _, value in recorder.curves["throughput/data_wait_share"]]
+    assert len(shares) == 4
+    assert all(0 < share < 1 for share in shares)
+
+
+def test_every_wait_is_counted_and_every_batch_passed_on() -> None:
+    waits: list[float] = []
+    assert list(timed(iter([1, 2, 3]), waits.append)) == [1, 2, 3]  # type: ignore[list-item]
+    assert len(waits) == 4 and min(waits) >= 0
+
+
+def test_recordings_of_another_order_in_memory_are_read_alike(corpus: Corpus) -> None:
+    turned = [
+        Recording(part.subject, part.name, np.asfortranarray(part.eeg), part.envelope)
+        for part in corpus.train
+    ]
+    index = draw_epoch([600] * 3, 64, 2, np.random.default_rng(0))
+    for kind in KINDS:
+        assert torch.equal(
+            shelve(turned, kind, CPU).take(index, 64)[0], shelve(corpus.train, "disk", CPU).take(index, 64)[0]
+        )
