@@ -22,7 +22,9 @@ def test_missing_folder_and_empty_folder_say_what_to_do(tmp_path: Path) -> None:
     (missing,) = list_folder(tmp_path / "nowhere").problems
     assert "there is no such folder; set dataset.path" in missing.reason
     (empty,) = list_folder(tmp_path).problems
-    assert empty.reason.startswith("holds no .npy file; expected <split>_-_<subject>_-_<recording>_-_<feature>.npy")
+    assert empty.reason.startswith(
+        "holds no .npy file; expected <split>_-_<subject>_-_<recording>_-_<feature>.npy"
+    )
     (tmp_path / "file").touch()
     assert "is a file, not a folder" in list_folder(tmp_path / "file").problems[0].reason
 
@@ -44,14 +46,17 @@ def test_names_that_do_not_fit_are_named_with_the_nearest_split(folder: Path) ->
     (folder / "README.md").touch()
     (folder / ".hidden.npy").touch()
     faults = _reasons(folder)
-    assert "vall_-_sub-02_-_a_-_eeg.npy: unknown split 'vall' (did you mean 'val'?); splits are train, val, test" in faults
+    assert (
+        "vall_-_sub-02_-_a_-_eeg.npy: unknown split 'vall' (did you mean 'val'?); splits are train, val, test"
+        in faults
+    )
     assert sum("the name does not read" in fault for fault in faults) == 2 and len(faults) == 3
 
 
 def test_other_features_are_left_alone_with_a_notice(folder: Path) -> None:
     (folder / "train_-_sub-02_-_a_-_mel.npy").touch()
     listing = list_folder(folder)
-    assert listing.problems == () and listing.notices == ("1 files with the feature 'mel' are not read",)
+    assert listing.problems == () and listing.notices == ("files with the feature 'mel' are not read (1)",)
 
 
 def test_absent_subject_is_named_with_the_nearest(folder: Path) -> None:

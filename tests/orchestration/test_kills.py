@@ -39,7 +39,7 @@ def _statuses(paths: Paths) -> list[str]:
 
 def test_a_grid_that_is_killed_twice_is_whole_in_the_end(tmp_path: Path, paths: Paths) -> None:
     seeds = (0, 1)
-    command = ("grid", "run", tiny.write(tmp_path, epochs=40, seeds=seeds), "--workers", "2", "--json")
+    command = ("grid", "run", tiny.write(tmp_path, epochs=12, seeds=seeds), "--workers", "2", "--json")
 
     # Ctrl-C in a terminal reaches the whole foreground process group.
     first = tiny.start(paths, *command)

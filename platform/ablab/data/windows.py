@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ablab.data.corpus import Recording
@@ -67,11 +66,8 @@ def gather(recordings: Sequence[Recording], index: WindowIndex, n_times: int) ->
     n_chans = recordings[0].eeg.shape[1]
     eeg = np.empty((len(index), n_times, n_chans), dtype=np.float32)
     envelope = np.empty((len(index), n_times, 1), dtype=np.float32)
-    for number in np.unique(index.recording):
-        rows = np.flatnonzero(index.recording == number)
-        starts = index.start[rows]
-        recording = recordings[number]
-        # The view's last axis is time: (start, channel, time).
-        eeg[rows] = sliding_window_view(recording.eeg, n_times, axis=0)[starts].transpose(0, 2, 1)
-        envelope[rows] = sliding_window_view(recording.envelope, n_times, axis=0)[starts].transpose(0, 2, 1)
+    # One slice per window: a strided view indexed with all starts at once took two to four times as long.
+    for row, (number, start) in enumerate(zip(index.recording.tolist(), index.start.tolist(), strict=True)):
+        eeg[row] = recordings[number].eeg[start : start + n_times]
+        envelope[row] = recordings[number].envelope[start : start + n_times]
     return Windows(eeg, envelope, index.recording)

@@ -75,6 +75,14 @@ def end_old_workers(study: str, paths: Paths, patience_seconds: float, tell: Cal
             file.unlink(missing_ok=True)
 
 
+def kill_worker(folder: Path, pid: int) -> None:
+    """End the worker with this process id, where it lives."""
+    file = folder / f"{socket.gethostname()}-{pid}.json"
+    worker = _read(file)
+    if worker is not None and (process := worker.process) is not None:
+        _kill(process)
+
+
 def close_leftovers(study: str, role: Role, store: RunStore) -> tuple[RunState, ...]:
     """Close the runs of this host that no process works on any more; returns the ones still in work.
 

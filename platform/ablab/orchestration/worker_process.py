@@ -32,6 +32,7 @@ PRELOAD = (
     "sqlalchemy.dialects.sqlite",
     "torch.utils.tensorboard",
     "torch._inductor",  # what torch.use_deterministic_algorithms imports at its first call, 2 s
+    "ablab.orchestration.frozen_heap",
 )
 """What the forkserver imports once, so that a fresh process per trial costs a fork and not the imports."""
 
@@ -54,6 +55,7 @@ def main(act: Act, trial: Trial, place: Place, connection: Connection, gpu: str 
         threading.Thread(target=_follow_parent, name="parent watch", daemon=True).start()
         file = WorkerFile.of_this_process(trial.key).write(folder)
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the forkserver has it blocked
             act(trial, place, _Sender(connection))
         except KeyboardInterrupt:
             pass  # the act has closed its run; nothing is left to do
