@@ -25,7 +25,7 @@ from ablab.orchestration.events import Emit, End, Failed, Killed, Started
 from ablab.orchestration.gpus import visible_gpus
 from ablab.orchestration.interruption import requests
 from ablab.orchestration.launchers import Act, Place
-from ablab.orchestration.leftovers import kill_worker
+from ablab.orchestration.leftovers import kill_worker, output_file
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
 
@@ -147,7 +147,7 @@ class LocalLauncher:
         folder = Paths(self._place.root).workers(worker.trial.study)
         pid, exitcode = worker.process.pid, worker.process.exitcode
         assert pid is not None and exitcode is not None, "the process was started and has ended"
-        output = worker_process.output_file(folder, pid)
+        output = output_file(folder, pid)
         if exitcode == _LOST:
             kill_worker(folder, pid)  # it may well live on, and its trial is about to be called dead
         words = output.read_text(errors="replace") if output.exists() else ""

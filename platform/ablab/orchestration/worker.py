@@ -51,9 +51,9 @@ def train(trial: Trial, place: Place, emit: Emit, *, store: RunStore | None = No
     except Exception as error:
         emit(Failed(trial.key, run_id, first_line(error), closed=False))
         return
-    emit(Started(trial.key, run_id))
     folder = run_folder(trial.key, run_id, paths)
     try:
+        emit(Started(trial.key, run_id))
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier attempt that was killed
         folder.mkdir(parents=True)
         with _logged(folder / LOG):

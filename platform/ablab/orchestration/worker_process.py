@@ -20,7 +20,7 @@ from pathlib import Path
 from ablab.orchestration.events import Event
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launchers import Act, Place
-from ablab.orchestration.leftovers import WorkerFile
+from ablab.orchestration.leftovers import WorkerFile, output_file
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
 
@@ -76,11 +76,6 @@ def take(place: Place) -> None:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     else:
         os.environ["MLFLOW_TRACKING_URI"] = place.store_uri
-
-
-def output_file(folder: Path, pid: int) -> Path:
-    """What the worker with this process id prints, while it lives and where it died."""
-    return folder / f"{pid}.out"
 
 
 def _redirect(file: Path) -> None:
