@@ -53,6 +53,7 @@ def test_values_that_cannot_be_drawn_are_left_out(tmp_path: Path):
     nan, half = torch.full((3,), torch.nan), torch.tensor([1.0, torch.inf])
     observer.histograms(1, {"Gradient/a": nan, "Gradient/b": half, "Gradient/c": torch.empty(0)})
     observer.histograms(1, {"Gradient/d": torch.ones(4, dtype=torch.bfloat16)})
+    observer.histograms(1, {"Gradient/diverged": torch.tensor([1e30, -1e25])})
     observer.close()
     events = _read(tmp_path)
     assert events.Tags()["scalars"] == ["Train/loss"]

@@ -29,6 +29,10 @@ def scalar_tag(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
+_LARGEST_BIN = 1e19
+"""The writer's bins end at 1e20; it raises on a histogram that falls outside, as of a diverging run."""
+
+
 class TensorBoardObserver:
     """Writes into one folder; importing TensorBoard's writer costs 1.2 s and waits for the first value."""
 
@@ -48,12 +52,12 @@ class TensorBoardObserver:
                 self._writer.add_scalar(scalar_tag(name), value, step)
 
     def histograms(self, step: int, values: Mapping[str, Tensor]) -> None:
-        """Distributions of the finite elements of each tensor."""
+        """Distributions of the elements of each tensor that TensorBoard's bins can hold."""
         for tag, tensor in values.items():
             elements = tensor.detach().float().cpu().numpy().ravel()
-            finite = elements[abs(elements) < math.inf]
-            if finite.size:
-                self._writer.add_histogram(tag, finite, step)
+            held = elements[abs(elements) < _LARGEST_BIN]
+            if held.size:
+                self._writer.add_histogram(tag, held, step)
 
     def progress(self, epoch: int, epochs: int, step: int, values: Mapping[str, float]) -> None:
         """Not shown: it only repeats the latest metrics."""
