@@ -22,7 +22,11 @@ COMMANDS = {
 
 def _cpu_seconds(argv: list[str], home: str) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(argv, cwd=ROOT, capture_output=True, check=False, env={**os.environ, "ABLAB_HOME": home})
+    done = subprocess.run(
+        argv, cwd=ROOT, capture_output=True, check=False, env={**os.environ, "ABLAB_HOME": home}
+    )
+    if done.returncode not in (0, 2) or (argv[-1] != "pass" and not done.stdout + done.stderr):
+        raise RuntimeError(f"{argv} did not run: {done.stderr.decode()}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
@@ -38,6 +42,6 @@ def measure() -> list[dict[str, str | float]]:
         bare = median([sys.executable, "-c", "pass"])
         rows: list[dict[str, str | float]] = [{"command": "python -c pass", "cpu_seconds": round(bare, 3)}]
         for name, arguments in COMMANDS.items():
-            seconds = median([sys.executable, "-m", "ablab.cli.main", *arguments])
+            seconds = median([sys.executable, "-c", "from ablab.cli.main import main; main()", *arguments])
             rows.append({"command": name, "cpu_seconds_beyond_interpreter": round(seconds - bare, 3)})
         return rows

@@ -1,8 +1,8 @@
 """A training step in our form and in the plain one: forward, backward, update; time and peak memory.
 
 Every decoder lives in a process of its own with one thread, so that its peak memory is its own; the two forms
-of a case take turns, step by step, so that a machine that drifts slows both. Times on a CPU are CPU seconds of
-the process. Memory is the peak over the training steps, less what the process held before the first.
+of a case take turns, step by step, so that a machine that drifts slows both. Times on a CPU are CPU seconds
+of the process. Memory is the peak over the training steps, less what the process held before the first.
 """
 
 from __future__ import annotations
@@ -20,19 +20,28 @@ SIZES = [
     Step("ours", d_model=256, n_layers=2, batch=8, seconds=10.0),
     Step("ours", d_model=256, n_layers=8, batch=8, seconds=10.0),
 ]
-_SMALL = Step("ours", d_model=64, n_layers=2, batch=2, seconds=10.0)
+QUICK_ROUNDS, FULL_ROUNDS = (3, 2, 1), (9, 9, 5)
+"""Rounds that count, by size."""
+
+_SMALL = Step("ours", d_model=64, n_layers=2, batch=4, seconds=10.0)
 GROWTH = {
-    "window": [replace(_SMALL, seconds=seconds) for seconds in (2.5, 5.0, 10.0, 20.0, 40.0)],
-    "depth": [replace(_SMALL, n_layers=n_layers) for n_layers in (1, 2, 4, 8)],
-    "batch": [replace(_SMALL, batch=batch) for batch in (1, 2, 4, 8, 16)],
+    "window": [replace(_SMALL, batch=1, seconds=seconds) for seconds in (2.5, 10.0, 40.0, 5.0, 20.0)],
+    "depth": [replace(_SMALL, n_layers=n_layers) for n_layers in (1, 2, 8, 4)],
+    "batch": [replace(_SMALL, batch=batch) for batch in (1, 4, 16, 2, 8)],
 }
+QUICK_POINTS = 3
+"""So many points of each growth are measured at once; the others in a full run."""
 
 
 def measure(full: bool = False) -> list[Row]:
-    """One row per case: both forms and their ratios, the median over rounds; ``full`` does more rounds."""
-    rows = [{"part": "size", **compared(case, rounds=9 if full else 3)} for case in SIZES]
+    """One row per case: both forms and their ratios, the median over rounds; ``full`` does more of both."""
+    all_rounds = FULL_ROUNDS if full else QUICK_ROUNDS
+    rows = [
+        {"part": "size", **compared(case, rounds)} for case, rounds in zip(SIZES, all_rounds, strict=True)
+    ]
     for part, cases in GROWTH.items():
-        rows += [{"part": f"growth with {part}", **compared(case, rounds=5 if full else 2)} for case in cases]
+        points = cases if full else cases[:QUICK_POINTS]
+        rows += [{"part": f"growth with {part}", **compared(case, 5 if full else 2)} for case in points]
     return rows + accelerator_rows()
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.trainee '{"form": "ours", "d_model": 64, ...}'
 
 answers each line on stdin with the seconds of one step (forward, backward, update; of CPU, or of the wall on
-an accelerator), and at the end of its input with one JSON line: the process's peak memory before the first step
-and behind the last.
+an accelerator), and at the end of its input with one JSON line: the process's peak memory before the first
+step and behind the last.
 """
 
 from __future__ import annotations

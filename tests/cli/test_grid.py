@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ablab.cli.main import cli
+from ablab.orchestration.lock import study_lock
 from ablab.paths import Paths
 
 EXPERIMENT = """
@@ -173,6 +175,14 @@ def test_wrong_input_ends_in_exit_code_2(
     assert result.exit_code == 2
     assert text in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_second_orchestrator_is_refused_and_told_of_the_first(file: str, paths: Paths) -> None:
+    with study_lock("tinygrid", paths):
+        result = ablab("grid", "run", file, "--json")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: study 'tinygrid' is being run by process {os.getpid()} on ")
 
 
 def test_logs_of_an_unknown_run(file: str, paths: Paths) -> None:

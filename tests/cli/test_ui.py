@@ -93,7 +93,8 @@ def _assert_gone(family: list[psutil.Process], port: int) -> None:
 def test_the_ui_serves_runs_and_artifacts_until_ctrl_c(start: Start, paths: Paths, port: int):
     run_id = _record(paths)
     process, address = start("ui")
-    assert address == f"http://127.0.0.1:{port}"
+    assert address == f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning"
+    address = address.partition("/#")[0]
     assert "<title>MLflow</title>" in _get(address)
     found = json.loads(_get(f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name=quickstart"))
     query = {

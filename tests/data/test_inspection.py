@@ -55,21 +55,31 @@ def test_a_clean_folder_has_no_problem(folder: Path) -> None:
         (EEG, lambda x: x[:, 0], "shape (1280,); EEG must be (n_times, n_chans)"),
         (EEG, lambda x: x.T, "if time is second, save the transpose"),
         (EEG, lambda x: x.astype(np.float64), "dtype is float64, not float32; convert it: np.save(file, np."),
-        (EEG, lambda x: (100 * x).astype(np.int16), "dtype is int16, not float32; looks unscaled: z-score it"),
+        (
+            EEG,
+            lambda x: (100 * x).astype(np.int16),
+            "dtype is int16, not float32; looks unscaled: z-score it",
+        ),
         (EEG, lambda x: x.astype(">f4"), "dtype is float32 (byte order >), not float32; convert it"),
         (EEG, _with((17, 2), np.nan), "1 values are NaN or infinite, the first at sample 17, channel 2;"),
         (EEG, _with((0, 0), np.inf), "1 values are NaN or infinite, the first at sample 0, channel 0;"),
         (ENVELOPE, _with((5, 0), np.nan), "1 values are NaN or infinite, the first at sample 5;"),
         (EEG, _constant(3), "constant over the whole train part: channel 3; interpolate it, or drop it"),
         (ENVELOPE, _constant(0), "the envelope is constant; leave the recording out"),
-        (ENVELOPE, lambda x: np.hstack([x, x]), "shape (1280, 2); an envelope must be (n_times, 1) or (n_times,)"),
+        (
+            ENVELOPE,
+            lambda x: np.hstack([x, x]),
+            "shape (1280, 2); an envelope must be (n_times, 1) or (n_times,)",
+        ),
         (EEG, lambda x: x[:0], "too short"),
     ],
 )
 def test_a_fault_names_its_file_and_what_to_do(folder: Path, name: str, change: Change, text: str) -> None:
     _change(folder, name, change)
     faults = _faults(folder)
-    assert any(fault.startswith(f"{name}: {text}") or (fault.startswith(name) and text in fault) for fault in faults)
+    assert any(
+        fault.startswith(f"{name}: {text}") or (fault.startswith(name) and text in fault) for fault in faults
+    )
     assert all(fault.startswith("train_-_sub-02_-_b") for fault in faults)
 
 

@@ -56,7 +56,7 @@ def test_names_that_do_not_fit_are_named_with_the_nearest_split(folder: Path) ->
 def test_other_features_are_left_alone_with_a_notice(folder: Path) -> None:
     (folder / "train_-_sub-02_-_a_-_mel.npy").touch()
     listing = list_folder(folder)
-    assert listing.problems == () and listing.notices == ("1 files with the feature 'mel' are not read",)
+    assert listing.problems == () and listing.notices == ("files with the feature 'mel' are not read (1)",)
 
 
 def test_absent_subject_is_named_with_the_nearest(folder: Path) -> None:

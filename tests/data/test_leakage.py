@@ -48,7 +48,9 @@ def test_exactly_ten_seconds_are_found_at_any_offset_of_either(at: int, source: 
 @pytest.mark.parametrize("scale, shift", [(3.0, -7.0), (-0.5, 2.0)])
 def test_scale_and_sign_hide_nothing(scale: float, shift: float) -> None:
     train = _speech(1, 60)
-    held_out = np.concatenate([_speech(2, 5), scale * train[900:1700] + shift, _speech(3, 5)]).astype(np.float32)
+    held_out = np.concatenate([_speech(2, 5), scale * train[900:1700] + shift, _speech(3, 5)]).astype(
+        np.float32
+    )
     (leak,) = find_leaks([_track("t", train)], [_track("v", held_out)])
     assert leak.train_start - leak.held_out_start == pytest.approx((900 - 320) / SECOND)
 

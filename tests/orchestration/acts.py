@@ -19,9 +19,9 @@ STRAY_LINE = "terminate called after throwing an instance of 'std::bad_alloc'"
 
 def act(trial: Trial, place: Place, emit: Emit) -> None:
     """Does what the trial's residual says; the seed is the number of epochs."""
-    emit(Started(trial.key, f"run-{trial.seed}"))
     how = trial.cell.factors["improvements.residual"]
     try:
+        emit(Started(trial.key, f"run-{trial.seed}"))
         for epoch in range(1, trial.seed + 1):
             emit(Advanced(trial.key, epoch, trial.seed, {"r": epoch / 10}))
         globals()[f"_{how}"](trial, place, emit)

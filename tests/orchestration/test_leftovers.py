@@ -11,7 +11,7 @@ import psutil
 import pytest
 from hand_made import state, trial
 
-from ablab.orchestration.leftovers import WorkerFile, close_leftovers, end_old_workers
+from ablab.orchestration.leftovers import WorkerFile, close_leftovers, end_old_workers, output_file
 from ablab.paths import Paths
 from ablab.spec.record import Role, Status
 from ablab.spec.trial import Trial
@@ -40,6 +40,7 @@ def _file(process: subprocess.Popen[bytes], paths: Paths, **changes: object) -> 
 
 def test_a_worker_of_a_dead_orchestrator_is_ended(sleeper: subprocess.Popen[bytes], paths: Paths) -> None:
     _file(sleeper, paths)
+    output_file(paths.workers("quick"), sleeper.pid).write_text("last words")
     told: list[str] = []
     end_old_workers("quick", paths, 0.2, told.append)
     assert not psutil.pid_exists(sleeper.pid)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +18,16 @@ from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed
 from ablab.orchestration.launchers import Place
 from ablab.orchestration.local_launcher import LocalLauncher
 from ablab.paths import Paths
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place((tmp_path / "mlruns").absolute(), None, tmp_path)
+
+
+@pytest.fixture
+def heard() -> list[Event]:
+    return []
 
 
 class TestLocalLauncher(LauncherContract):
@@ -153,3 +165,53 @@ def test_neither_worker_nor_forkserver_outlives_a_killed_parent(tmp_path: Path) 
     gone, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
     assert len(gone) == len(family)
+
+
+def test_a_signal_to_the_process_group_leaves_the_forkserver_to_the_orchestrator(
+    place: Place, heard: list[Event]
+) -> None:
+    from multiprocessing.forkserver import _forkserver
+
+    from acts import act
+
+    launcher = LocalLauncher(act, place, heard.append, 1)
+    run([trial("finish")], launcher)
+    server = psutil.Process(_forkserver._forkserver_pid)  # type: ignore[attr-defined]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        server.send_signal(number)
+    run([trial("finish", 1)], launcher)
+    assert server.is_running()
+    assert isinstance(heard[-1], Finished)
+
+
+def test_a_killed_forkserver_is_replaced(place: Place, heard: list[Event]) -> None:
+    from multiprocessing.forkserver import _forkserver
+
+    from acts import act
+
+    launcher = LocalLauncher(act, place, heard.append, 1)
+    run([trial("finish")], launcher)
+    server = psutil.Process(_forkserver._forkserver_pid)  # type: ignore[attr-defined]
+    server.kill()
+    while server.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    run([trial("finish", 1)], launcher)
+    assert isinstance(heard[-1], Finished)
+
+
+def test_a_worker_that_lost_its_forkserver_is_not_left_running(place: Place, heard: list[Event]) -> None:
+    from multiprocessing.forkserver import _forkserver
+
+    from acts import act
+
+    launcher = LocalLauncher(act, place, heard.append, 1)
+    launcher.submit(trial("sleep"))
+    while not heard:
+        launcher.wait()
+    file = next(Paths(place.root).workers("quick").glob("*.json"))
+    worker = psutil.Process(json.loads(file.read_text())["pid"])
+    psutil.Process(_forkserver._forkserver_pid).kill()  # type: ignore[attr-defined]
+    while launcher.in_flight:
+        launcher.wait()
+    assert isinstance(heard[-1], Failed)
+    assert not worker.is_running()

@@ -8,13 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from documented_plugin import write_package
 from tiny import ABLAB, environment
 
 from ablab.paths import Paths
 from ablab.tracking.open import open_store
 from ablab.tracking.provenance import code_fingerprint
-
+from documented_plugin import write_package
 
 EXPERIMENT = """
 name: tiny

@@ -76,6 +76,20 @@ def test_a_live_table_where_it_is_one() -> None:
     assert "study quick" in text.getvalue()
 
 
+def test_a_warning_that_many_runs_share_is_shown_once_and_counted() -> None:
+    console, text = _console()
+    progress = LineProgress(console)
+    for norm in (0.53, 0.61, 0.7):
+        progress.warning(TRIAL, f"Gradient/norm {norm} (median up to epoch 4) is below 1")
+    progress.warning(TRIAL, "validation r has not risen for 10 evaluations")
+    progress.end()
+    assert text.getvalue().splitlines() == [
+        "! gated · mlp · s1: Gradient/norm 0.53 (median up to epoch 4) is below 1",
+        "! gated · mlp · s1: validation r has not risen for 10 evaluations",
+        "! 2 more warnings of the same kind: each run's tag `warnings`",
+    ]
+
+
 def test_an_end_without_a_beginning_is_silent() -> None:
     console, text = _console(force_terminal=True)
     LiveProgress(console).end()

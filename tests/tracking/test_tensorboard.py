@@ -92,6 +92,7 @@ def test_values_that_cannot_be_drawn_are_left_out(tmp_path: Path):
     observer.histograms(1, {"Gradient/a": nan, "Gradient/b": half, "Gradient/c": torch.empty(0)})
     observer.histograms(1, {"Gradient/d": torch.ones(4, dtype=torch.bfloat16)})
     observer.histograms(1, {"Weight/huge": torch.full((3,), 1e30), "Weight/large": torch.full((3,), 9e18)})
+    observer.histograms(1, {"Gradient/diverged": torch.tensor([1e30, -1e25])})
     observer.close()
     events = _read(tmp_path)
     assert events.Tags()["scalars"] == ["Train/loss"]

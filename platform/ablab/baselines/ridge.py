@@ -115,7 +115,7 @@ def solve(total: Moments, penalties: Sequence[float]) -> LinearModel:
     unit = np.trace(gram) / len(gram)
     weights = np.empty((len(gram), len(penalties)))
     for index, penalty in enumerate(penalties):
-        # A Cholesky factor per penalty costs a fifteenth of one eigendecomposition that would serve all.
+        # One Cholesky factor costs a fourteenth of the eigendecomposition that would serve all penalties.
         lifted = gram.copy()
         lifted.flat[:: len(gram) + 1] += penalty * unit
         factor = scipy.linalg.cho_factor(lifted, lower=True, overwrite_a=True, check_finite=False)

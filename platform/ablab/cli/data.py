@@ -144,11 +144,13 @@ def split(
 
 
 def _print(report: FolderReport, folder: Path | None = None) -> None:
-    from ablab.data.stimuli import shared_notice
+    from ablab.data.stimuli import counted, shared_notice
 
     minutes = ", ".join(f"{split} {value:.1f}" for split, value in report.minutes.items())
     n_leaked = None if report.leaks is None else sum(leak.n_segments for leak in report.leaks)
-    leakage = "not looked for before the problems are solved" if n_leaked is None else f"{n_leaked} segments"
+    leakage = "not looked for before the problems are solved"
+    if n_leaked is not None:
+        leakage = counted(n_leaked, "segment") if n_leaked else "none"
     lines = {
         "folder": str(folder or report.folder),
         "subjects": f"{len(report.subjects)}   {_few(report.subjects)}",
@@ -156,7 +158,7 @@ def _print(report: FolderReport, folder: Path | None = None) -> None:
         "minutes": f"{sum(report.minutes.values()):.1f}   ({minutes})",
         "channels": str(report.n_chans),
         "problems": str(len(report.problems)) if report.problems else "none",
-        "leakage": "none" if n_leaked == 0 else leakage,
+        "leakage": leakage,
         "stimuli": shared_notice(report.shared_stimuli) or "no envelope stands in two recordings",
     }
     for name, text in lines.items():

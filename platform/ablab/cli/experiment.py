@@ -114,7 +114,9 @@ def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     "--study", default="experiments", show_default=True, metavar="NAME", help="Study it belongs to."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N.")
-@click.option("--gpus", type=click.IntRange(0), metavar="N", help="Train on N GPUs, one process each; 0: CPU.")
+@click.option(
+    "--gpus", type=click.IntRange(0), metavar="N", help="Train on N GPUs, one process each; 0: CPU."
+)
 @click.option("--processes", type=click.IntRange(1), metavar="N", help="Train by N processes together.")
 @json_option
 @click.pass_context

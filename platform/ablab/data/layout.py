@@ -89,7 +89,7 @@ def list_folder(folder: Path, subjects: Sequence[str] | None = None) -> Listing:
     parts = tuple(sorted(part for part, features in found.items() if len(features) == len(FEATURES)))
     problems += _incomplete_splits(folder, found)
     notices = [
-        f"{count} files with the feature '{feature}' are not read"
+        f"files with the feature '{feature}' are not read ({count})"
         for feature, count in sorted(ignored.items())
     ]
     return Listing(folder, parts, tuple(problems), (*_unseen(parts), *notices))

@@ -218,7 +218,7 @@ class _Stretch:
 
 
 def _stretches(heard: Signal, sought: Signal, lag: int, length: int) -> list[_Stretch]:
-    """Where segments of ``sought`` equal those ``lag`` samples later in ``heard``, in samples."""
+    """Where segments of ``sought`` equal those ``lag`` samples later in ``heard``; joined if they overlap."""
     low, high = max(0, -lag), min(len(sought), len(heard) - lag)
     if high - low < length:
         return []
@@ -227,8 +227,11 @@ def _stretches(heard: Signal, sought: Signal, lag: int, length: int) -> list[_St
     agrees = fine > THRESHOLD
     if agrees.any():
         agrees &= coarse_r(ours, theirs, length, SFREQ // _COARSE_RATE) > THRESHOLD
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], agrees, [False]]).astype(np.int8)))
-    return [
-        _Stretch(low + int(begin), low + int(end) - 1 + length, float(fine[begin:end].max()))
-        for begin, end in edges.reshape(-1, 2)
-    ]
+    stretches: list[_Stretch] = []
+    for begin in np.flatnonzero(agrees):
+        start, r = low + int(begin), float(fine[begin])
+        if stretches and start <= stretches[-1].stop:
+            start, r = stretches[-1].start, max(r, stretches[-1].r)
+            stretches.pop()
+        stretches.append(_Stretch(start, low + int(begin) + length, r))
+    return stretches

@@ -17,7 +17,7 @@ Signal = NDArray[np.float64]
 
 _N_NOISE_SOURCES = 40
 _RESPONSE_SECONDS = 0.4
-_RESPONSE_GAIN = 0.13
+_RESPONSE_GAIN = 0.128
 """RMS of a source's response over that of its ongoing activity, before the listener's own factor. Tuned so
 that a ridge decoder reaches a mean r of 0.12 to 0.18 (`docs/data.md` has the measurement)."""
 _GAIN_SD = 0.2
@@ -47,7 +47,7 @@ def speech_envelope(n_times: int, rng: np.random.Generator) -> Signal:
     """Syllables at 2 to 8 Hz in phrases with pauses between them, compressed: ``(n_times,)``, >= 0."""
     duration = n_times / SFREQ
     n_syllables = int(duration * 8) + 16
-    interval = np.clip(rng.gamma(9.0, 0.21 / 9.0, n_syllables), 0.1, 0.5)
+    interval = np.clip(rng.gamma(14.0, 0.21 / 14.0, n_syllables), 0.1, 0.5)
     # A phrase ends after about nine syllables; the pause is mostly short, now and then a breath.
     ends = rng.random(n_syllables) < 1 / 9
     interval += np.where(ends, rng.gamma(4.0, 0.11, n_syllables), 0.0)
@@ -58,9 +58,9 @@ def speech_envelope(n_times: int, rng: np.random.Generator) -> Signal:
     inside = onset < duration
     np.add.at(grid, (onset[inside] * SFREQ).astype(np.int64), (loudness * declination)[inside])
     lag = np.arange(int(0.4 * SFREQ)) / SFREQ
-    syllable = (lag / 0.05) ** 1.5 * np.exp(-lag / 0.05)
+    syllable = (lag / 0.03) ** 1.5 * np.exp(-lag / 0.03)
     envelope = np.convolve(grid, syllable)[:n_times]
-    envelope += 0.02 * np.abs(rng.standard_normal(n_times))
+    envelope += 0.004 * np.abs(rng.standard_normal(n_times))
     return np.asarray(envelope**0.6, dtype=np.float64)
 
 

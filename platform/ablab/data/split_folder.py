@@ -13,7 +13,7 @@ from ablab.data.fingerprint import map_array
 from ablab.data.inspection import Inspection, inspect, length_problems
 from ablab.data.layout import Part
 from ablab.data.leakage import Leak
-from ablab.data.stimuli import leak_problem, leaks, shared_notice, shared_stimuli
+from ablab.data.stimuli import counted, leak_problem, leaks, shared_notice, shared_stimuli
 from ablab.errors import DataError, LeakageError, Problem
 from ablab.paths import Paths
 from ablab.spec.experiment import SplitFolder
@@ -106,7 +106,7 @@ def _leak_notice(found: Sequence[Leak], reason: str | None) -> str:
         return ""
     n_segments = sum(leak.n_segments for leak in found)
     state = "not accepted" if reason is None else f"accepted: {reason}"
-    return f"leakage {state} ({n_segments} segments of validation or test stand in training too)"
+    return f"leakage {state} ({counted(n_segments, 'segment')} of validation or test also in training)"
 
 
 def _notices(inspection: Inspection, leakage: str) -> tuple[str, ...]:

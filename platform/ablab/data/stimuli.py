@@ -34,12 +34,22 @@ def leaks(inspection: Inspection, *, cache: Path | None) -> tuple[Leak, ...]:
 
 def leak_problem(folder: Path, leak: Leak) -> Problem:
     """The leak in words, at the held-out file."""
-    also = "" if leak.copies == 1 else f", and in {leak.copies - 1} more files with the same envelope"
+    others = counted(leak.copies - 1, "other file")
+    also = "" if leak.copies == 1 else f", and in {others} with the same envelope"
     reason = (
         f"{leak.seconds:.1f} s from {leak.held_out_start:.1f} s{also}, stand in training too: "
         f"{leak.train} from {leak.train_start:.1f} s (r {leak.r:.3f})"
     )
     return Problem(str(folder / leak.held_out), None, "", reason)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """The number with the noun in its right form.
+
+    >>> counted(1, "segment"), counted(2, "stimulus", "stimuli")
+    ('1 segment', '2 stimuli')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def shared_stimuli(inspection: Inspection) -> tuple[SharedStimulus, ...]:
@@ -61,8 +71,7 @@ def shared_notice(shared: Sequence[SharedStimulus]) -> str:
         groups = [group.recordings for group in shared if group.split == split]
         if groups:
             names = [name for group in groups for name in group]
-            of = "1 stimulus" if len(groups) == 1 else f"{len(groups)} stimuli"
-            parts.append(f"{split}: {len(names)} recordings of {of}")
+            parts.append(f"{split}: {len(names)} recordings of {counted(len(groups), 'stimulus', 'stimuli')}")
     if not parts:
         return ""
     return (

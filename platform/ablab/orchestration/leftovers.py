@@ -57,6 +57,11 @@ class WorkerFile:
             return None
 
 
+def output_file(folder: Path, pid: int) -> Path:
+    """What the worker with this process id prints, while it lives and where it died."""
+    return folder / f"{socket.gethostname()}-{pid}.out"
+
+
 def end_old_workers(study: str, paths: Paths, patience_seconds: float, tell: Callable[[str], None]) -> None:
     """Wait for workers of an orchestrator that is gone, then kill them; only processes that are truly theirs.
 
@@ -73,6 +78,16 @@ def end_old_workers(study: str, paths: Paths, patience_seconds: float, tell: Cal
         known = _read(file)
         if known is None or known.host == here:
             file.unlink(missing_ok=True)
+    for file in paths.workers(study).glob(f"{here}-*.out"):
+        file.unlink(missing_ok=True)
+
+
+def kill_worker(folder: Path, pid: int) -> None:
+    """End the worker with this process id, where it lives."""
+    file = folder / f"{socket.gethostname()}-{pid}.json"
+    worker = _read(file)
+    if worker is not None and (process := worker.process) is not None:
+        _kill(process)
 
 
 def close_leftovers(study: str, role: Role, store: RunStore) -> tuple[RunState, ...]:

@@ -15,6 +15,7 @@ import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
@@ -24,11 +25,14 @@ from ablab.orchestration.events import Emit, End, Failed, Killed, Started
 from ablab.orchestration.gpus import gpus_of, least_busy
 from ablab.orchestration.interruption import requests
 from ablab.orchestration.launchers import Act, Place
+from ablab.orchestration.leftovers import kill_worker, output_file
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
 
 _MOMENT_SECONDS = 0.5  # how long `wait` waits, so that the caller can look around
 _LINES_OF_LAST_WORDS = 3
+_STARTS = 5
+_LOST = 255  # what multiprocessing says of a worker whose forkserver has died
 _PATIENT_REQUESTS = 1  # a second Ctrl-C means: now
 
 
@@ -74,14 +78,22 @@ class LocalLauncher:
         busy = [gpu for worker in self._workers for gpu in worker.gpus]
         gpus = least_busy(self._gpus, busy, trial.cell.experiment.training.processes)
         reader, writer = self._context.Pipe(duplex=False)
-        process = self._context.Process(
-            target=worker_process.main,
-            args=(self._act, trial, self._place, writer, gpus),
-            name=trial.name,
-            daemon=False,  # a daemonic process may start no children of its own
-        )
-        with _without_main():
-            process.start()
+        for attempt in range(1, _STARTS + 1):
+            process = self._context.Process(
+                target=worker_process.main,
+                args=(self._act, trial, self._place, writer, gpus),
+                name=trial.name,
+                daemon=False,  # a daemonic process may start no children of its own
+            )
+            try:
+                _start(process)
+            except (EOFError, ConnectionError) as error:
+                # The forkserver was killed; once it is quite dead, the next start replaces it.
+                if attempt == _STARTS:
+                    raise WorkerDiedError("no worker can be started: the forkserver dies") from error
+                time.sleep(_MOMENT_SECONDS)
+            else:
+                break
         writer.close()
         self._workers.append(_Worker(trial, process, reader, gpus))
 
@@ -134,7 +146,9 @@ class LocalLauncher:
         folder = Paths(self._place.root).workers(worker.trial.study)
         pid, exitcode = worker.process.pid, worker.process.exitcode
         assert pid is not None and exitcode is not None, "the process was started and has ended"
-        output = worker_process.output_file(folder, pid)
+        output = output_file(folder, pid)
+        if exitcode == _LOST:
+            kill_worker(folder, pid)  # it may well live on, and its trial is about to be called dead
         words = output.read_text(errors="replace") if output.exists() else ""
         worker.process.close()
         for left in (output, *folder.glob(f"*-{pid}.json")):
@@ -160,6 +174,18 @@ def _without_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+def _start(process: ForkServerProcess) -> None:
+    # The forkserver inherits what is blocked. A signal to the process group is the orchestrator's to handle:
+    # without its server it could start no more workers, and would not learn how the old ones ended.
+    resource_tracker.ensure_running()  # its own start would unblock the signals again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        with _without_main():
+            process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _signal(worker: _Worker, number: signal.Signals) -> None:

@@ -59,9 +59,9 @@ def train(trial: Trial, place: Place, emit: Emit, *, store: RunStore | None = No
     except Exception as error:
         emit(Failed(trial.key, run_id, first_line(error), closed=False))
         return
-    emit(Started(trial.key, run_id))
     folder = run_folder(trial.key, run_id, paths)
     try:
+        emit(Started(trial.key, run_id))
         restart = _restart(trial, place, folder)
         with _logged(folder / LOG):
             _train_and_record(trial, place, emit, writer, restart)

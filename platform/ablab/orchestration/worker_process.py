@@ -20,7 +20,7 @@ from pathlib import Path
 from ablab.orchestration.events import Event
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launchers import Act, Place
-from ablab.orchestration.leftovers import WorkerFile
+from ablab.orchestration.leftovers import WorkerFile, output_file
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
 
@@ -32,6 +32,7 @@ PRELOAD = (
     "sqlalchemy.dialects.sqlite",
     "torch.utils.tensorboard",
     "torch._inductor",  # what torch.use_deterministic_algorithms imports at its first call, 2 s
+    "ablab.orchestration.frozen_heap",
 )
 """What the forkserver imports once, so that a fresh process per trial costs a fork and not the imports."""
 
@@ -56,6 +57,7 @@ def main(act: Act, trial: Trial, place: Place, connection: Connection, gpus: tup
         threading.Thread(target=_follow_parent, args=(ended,), name="parent watch", daemon=True).start()
         file = WorkerFile.of_this_process(trial.key).write(folder)
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the forkserver has it blocked
             act(trial, place, _Sender(connection))
         except KeyboardInterrupt:
             pass  # the act has closed its run; nothing is left to do
@@ -77,11 +79,6 @@ def take(place: Place) -> None:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     else:
         os.environ["MLFLOW_TRACKING_URI"] = place.store_uri
-
-
-def output_file(folder: Path, pid: int) -> Path:
-    """What the worker with this process id prints, while it lives and where it died."""
-    return folder / f"{pid}.out"
 
 
 def _redirect(file: Path) -> None:

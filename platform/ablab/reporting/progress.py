@@ -5,6 +5,7 @@ Has the methods of `ablab.orchestration.progress.Progress`, which it cannot name
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ _BAR = 8
 """Characters of a trial's bar."""
 _NAME = 28
 """Columns of a trial's name; longer ones are cut."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+"""What two warnings of one kind differ in."""
 _SECONDS_BETWEEN_LINES = 5.0
 """Plain lines of one trial: a log that is read later, not watched."""
 
@@ -69,6 +72,7 @@ class LineProgress:
         self._courses: dict[str, _Course] = {}
         self._began = now()
         self._told: dict[str, float] = {}
+        self._warned: dict[str, int] = {}
 
     def note(self, text: str) -> None:
         """Something about the whole grid."""
@@ -96,8 +100,11 @@ class LineProgress:
             self._line(trial, f"         {trial.name}  {_state(course)}")
 
     def warning(self, trial: Trial, text: str) -> None:
-        """Something a person should look at."""
-        self._say(f"! {trial.name}: {text}")
+        """Something a person should look at; the first of its kind is shown, `end` counts the others."""
+        kind = _NUMBER.sub("", text)
+        if kind not in self._warned:
+            self._say(f"! {trial.name}: {text}")
+        self._warned[kind] = self._warned.get(kind, 0) + 1
 
     def finished(self, trial: Trial, seconds: float, metrics: Mapping[str, float]) -> None:
         """A trial is done."""
@@ -122,6 +129,11 @@ class LineProgress:
 
     def end(self) -> None:
         """After the last trial."""
+        repeated = sum(count - 1 for count in self._warned.values())
+        if repeated:
+            self._say(
+                f"! {figures.plural(repeated, 'more warning')} of the same kind: each run's tag `warnings`"
+            )
 
     def _line(self, trial: Trial, text: str) -> None:
         self._say(text)
@@ -154,6 +166,7 @@ class LiveProgress(LineProgress):
         if self._live is not None:
             self._live.stop()
             self._live = None
+        super().end()
 
     def _line(self, trial: Trial, text: str) -> None:
         """The live part shows it."""

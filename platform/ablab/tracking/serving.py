@@ -39,6 +39,9 @@ _NOTHING = (
 Announce = Callable[[str], None]
 """Is told the address of a page once it can be opened."""
 
+PAGE = "/#/experiments?workflowType=machine_learning"
+"""MLflow's pages open on traces of language models unless the address asks for training runs."""
+
 
 def serve_mlflow(paths: Paths, port: int, announce: Announce) -> int:
     """Serve MLflow's UI until it ends or is interrupted; its exit status.
@@ -73,7 +76,7 @@ def serve_mlflow(paths: Paths, port: int, announce: Announce) -> int:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    return _serve("the MLflow server", command, environment, port, announce)
+    return _serve("the MLflow server", command, environment, port, lambda address: announce(address + PAGE))
 
 
 def serve_tensorboard(paths: Paths, port: int, study: str | None, announce: Announce) -> int:

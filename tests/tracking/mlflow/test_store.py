@@ -260,6 +260,17 @@ def _open_and_finish(root: str, seed: int) -> None:
     writer.finish({"test/pearson": 0.1}, ())
 
 
+def test_a_database_left_half_made_by_a_killed_process_is_made_anew(paths: Paths, make_trial):
+    unfinished = paths.mlflow_db.with_name("mlflow.db.new")
+    unfinished.parent.mkdir(parents=True)
+    with sqlite3.connect(unfinished) as half_made:
+        half_made.execute("CREATE TABLE experiments (experiment_id INTEGER)")
+    store = MlflowStore(f"sqlite:///{paths.mlflow_db}", paths)
+    store.open_run(make_trial("s")).kill("made up")
+    assert len(store.studies()) == 1
+    assert not unfinished.exists()
+
+
 def test_four_processes_open_an_empty_root_at_once(paths: Paths):
     context = multiprocessing.get_context("fork")
     workers = [context.Process(target=_open_and_finish, args=(str(paths.root), seed)) for seed in range(4)]

@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import requests
@@ -19,7 +20,7 @@ from mlflow.tracking.client import MlflowClient
 
 from ablab.errors import StoreError
 from ablab.paths import Paths
-from ablab.tracking.mlflow.address import check, is_server, shown, without_password
+from ablab.tracking.mlflow.address import check, is_server, shown, sqlite_file, without_password
 
 PATIENCE_SECONDS = 300.0
 """How long a call is tried again: a server that restarts or a database under load is back by then."""
@@ -90,11 +91,28 @@ def _client(uri: str, paths: Paths) -> MlflowClient:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         try:
-            client = MlflowClient(tracking_uri=uri)
-            client.search_experiments(max_results=1)
+            file = sqlite_file(uri)
+            if file is not None and not file.exists():
+                _create(file)
+            return _touched(uri)
         except SQLAlchemyError as error:
             # Later calls wrap the database's errors so; the first one does not.
             raise MlflowException(str(error), TEMPORARILY_UNAVAILABLE) from error
+
+
+def _create(file: Path) -> None:
+    """Make the database under another name: a process killed half-way leaves nothing that looks like one."""
+    unfinished = file.with_name(f"{file.name}.new")
+    unfinished.unlink(missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _touched(f"sqlite:///{unfinished}")
+    unfinished.replace(file)
+
+
+def _touched(uri: str) -> MlflowClient:
+    """A client whose database has all its tables."""
+    client = MlflowClient(tracking_uri=uri)
+    client.search_experiments(max_results=1)
     return client
 
 
