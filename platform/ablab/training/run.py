@@ -80,7 +80,7 @@ def run(
             experiment.model, experiment.improvements, corpus.n_chans, len(corpus.subjects)
         ).to(setting.device)
         if experiment.training.compile:
-            decoder.compile()  # type: ignore[no-untyped-call]
+            decoder.compile()
         n_parameters = sum(parameter.numel() for parameter in decoder.parameters())
         observer.begin(
             {
