@@ -47,7 +47,6 @@ def check_comparable(records: Sequence[RunRecord]) -> tuple[str, ...]:
                 "(ablab grid run FILE --study NAME)"
             )
     _refuse_twice(study, records)
-    notes.extend(_code_notes(records))
     return tuple(notes)
 
 
@@ -91,14 +90,32 @@ def _refuse_twice(study: str, records: Sequence[RunRecord]) -> None:
         )
 
 
-def _code_notes(records: Sequence[RunRecord]) -> list[str]:
-    """Runs made by other code than most: kept on request, so named, not refused."""
+def code_notes(records: Sequence[RunRecord], code: str) -> tuple[str, ...]:
+    """The line on finished runs of other code than ``code``, the fingerprint of the code now.
+
+    They were kept on request, so all are named and none is refused. Where several versions are pooled and
+    none is the code now, the runs of other code than most are named.
+    """
     counts = Counter(record.code_fingerprint for record in records)
+    if set(counts) <= {code}:
+        return ()
     if len(counts) == 1:
-        return []
-    usual = counts.most_common(1)[0][0]
-    others = [f"{r.label} s{r.seed}" for r in records if r.code_fingerprint != usual]
-    return [f"{len(counts)} code versions are pooled; most runs are {usual[:8]}, others: {_named(others)}"]
+        return (f"all {len(records)} runs were made by other code than the code now",)
+    usual = code if code in counts else counts.most_common(1)[0][0]
+    seeds: dict[str, list[int]] = defaultdict(list)
+    for record in records:
+        if record.code_fingerprint != usual:
+            seeds[record.label].append(record.seed)
+    named = "; ".join(
+        f"{label} {', '.join(f's{seed}' for seed in sorted(of))}" for label, of in seeds.items()
+    )
+    others = len(records) - counts[usual]
+    if usual == code:
+        return (f"{others} of {len(records)} runs were made by other code than the code now: {named}",)
+    return (
+        f"{len(counts)} code versions are pooled, none of them the code now; most runs are {usual[:8]}, "
+        f"others: {named}",
+    )
 
 
 def _covered(key: str, declared: set[str]) -> bool:
