@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.comparison.study import FULL, ORIGINAL, full_factorial, run
 
-from ablab.comparison.comparable import check_comparable
+from ablab.comparison.comparable import check_comparable, code_notes
 from ablab.errors import MixedRecordsError
 from ablab.spec.experiment import Experiment, Improvements, Simulated, Training
 
@@ -82,7 +82,15 @@ def test_a_seed_that_counts_twice_is_refused() -> None:
 
 
 def test_other_code_is_named_and_not_refused() -> None:
-    records = [run(seed=0), run(seed=1), run(FULL, 1, improvements=V2, code_fingerprint="b" * 32)]
-    assert check_comparable(records) == (
-        "2 code versions are pooled; most runs are cccccccc, others: gated · mlp · gs2 s1",
+    old = [run(FULL, seed, improvements=V2, code_fingerprint="b" * 32) for seed in (2, 1)]
+    records = [run(seed=0), run(seed=1), run(seed=2), *old]
+    assert check_comparable(records) == ()
+    assert code_notes(records, "c" * 32) == (
+        "2 of 5 runs were made by other code than the code now: gated · mlp · gs2 s1, s2",
     )
+    assert code_notes(records, "a" * 32) == (
+        "2 code versions are pooled, none of them the code now; most runs are cccccccc, "
+        "others: gated · mlp · gs2 s1, s2",
+    )
+    assert code_notes(old, "a" * 32) == ("all 2 runs were made by other code than the code now",)
+    assert code_notes(old, "b" * 32) == ()

@@ -217,3 +217,25 @@ def test_cell_summaries_hold_mean_interval_and_counts_but_no_empty_cell() -> Non
     assert metrics["test/pearson_ci_low"] < metrics["test/pearson"] < metrics["test/pearson_ci_high"]
     assert "test/pearson_delta" not in reference.metrics
     assert full.factors["improvements.residual"] == "gated"
+
+
+def test_runs_that_the_declaration_no_longer_holds_are_listed_and_not_compared() -> None:
+    records = [r for r in full_factorial() if r.cell in (ORIGINAL, FULL)]
+    old = [replace(run(ORIGINAL, 0), key="f" * 32), replace(run("residual=other", 7), key="e" * 32)]
+    plain = compare(records, study="made_up")
+    found = compare(records, study="made_up", superseded=old)
+    assert found.rows == plain.rows
+    assert [(e.cell, e.seed, e.key, e.reason) for e in found.excluded[len(plain.excluded) :]] == [
+        (ORIGINAL, 0, "f" * 32, "not of the grid as last declared"),
+        ("residual=other", 7, "e" * 32, "not of the grid as last declared"),
+    ]
+    with pytest.raises(
+        NotFoundError, match=r"no finished run of the grid as last declared, and 2 runs of an"
+    ):
+        compare([], study="made_up", superseded=old)
+
+
+def test_without_a_declaration_the_reference_is_an_original_that_finished() -> None:
+    failed = replace(run("first", 0, factors={}), status="failed", subjects=())
+    found = compare([failed, run("second", 0, factors={})], study="made_up")
+    assert found.baseline == "second"

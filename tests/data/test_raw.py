@@ -87,8 +87,11 @@ def test_faults_of_a_table_carry_their_line(tmp_path: Path) -> None:
     table.write_text("name,subject\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"t\.csv:1: lacks the columns file, recording"):
         by_table(folder, table)
-    with pytest.raises(DataError, match="cannot be read as UTF-8 text"):
+    with pytest.raises(DataError, match=r"missing\.csv: there is no such file"):
         by_table(folder, tmp_path / "missing.csv")
+    table.write_bytes(b"file,subject,recording\n\xff,s,1\n")
+    with pytest.raises(DataError, match=r"t\.csv: cannot be read as UTF-8 text"):
+        by_table(folder, table)
 
 
 @pytest.mark.parametrize("field", ["a_-_b", "a/b", ".a"])

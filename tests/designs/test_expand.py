@@ -131,13 +131,14 @@ def test_a_cell_that_is_not_there_names_the_nearest() -> None:
     )
     of = grid(TWO, analysis=Analysis(contrast=declared))
     with pytest.raises(SpecError) as caught:
-        contrast(of, made(of))
+        made(of)
     assert str(caught.value) == (
         "g: analysis.contrast.treatment: no cell 'residual=gated,gradient_scale=2' "
         "(did you mean 'residual=gated,gradient_scale=2.0'?)"
     )
+    plain = grid(TWO)
     with pytest.raises(SpecError, match=r"g: no cell 'zzz' \(cells: residual=none,gradient_scale=1.0, "):
-        find(of, made(of), "zzz")
+        find(plain, made(plain), "zzz")
 
 
 NAMED = Grid(name="g", design="named", cells={"one": "1.yaml", "two": "2.yaml"})
@@ -178,3 +179,20 @@ def test_a_single_cell_cannot_be_contrasted() -> None:
     of = Grid(name="g", design="named", cells={"one": "1.yaml"})
     with pytest.raises(SpecError, match="g: cells: has only the cell 'one'; a contrast needs two"):
         contrast(of, cells(of, {"one": Experiment(name="a", training=Training(epochs=1))}))
+
+
+def test_a_contrast_of_cells_that_are_not_there_is_refused_with_the_cells() -> None:
+    unknown = Contrast(treatment="residual=gatd,gradient_scale=2.0", reference="nothing like it")
+    with pytest.raises(SpecError) as caught:
+        made(grid(TWO, analysis=Analysis(contrast=unknown)))
+    treatment, other = (str(problem) for problem in caught.value.problems)
+    assert treatment == (
+        "g: analysis.contrast.treatment: no cell 'residual=gatd,gradient_scale=2.0' "
+        "(did you mean 'residual=gated,gradient_scale=2.0'?)"
+    )
+    assert "analysis.contrast.reference: no cell 'nothing like it' (" in other
+    twice = Contrast(
+        treatment="residual=none,gradient_scale=1.0", reference="residual=none,gradient_scale=1.0"
+    )
+    with pytest.raises(SpecError, match=r"analysis\.contrast: treatment and reference are the same cell"):
+        made(grid(TWO, analysis=Analysis(contrast=twice)))

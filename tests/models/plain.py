@@ -1,7 +1,7 @@
 """The decoder's mathematics once more, plain and readable: the weights by name, no module, nothing clever.
 
-Relative positions are gathered into the tensor (n_times, n_times, d_head) that the decoder never forms. What it
-is given decides the precision; autograd gives its gradients.
+Relative positions are gathered into the tensor (n_times, n_times, d_head) that the decoder never forms. What
+it is given decides the precision; autograd gives its gradients.
 """
 
 from __future__ import annotations

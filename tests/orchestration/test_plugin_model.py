@@ -19,7 +19,7 @@ EXPERIMENT = """
 name: tiny
 dataset: {kind: simulated, n_subjects: 2, minutes: 1.0, n_chans: 4, window_seconds: 2}
 model: {kind: tiny, width: 4, depth: 2}
-training: {epochs: 2, batch_size: 4, evaluate_every: 1, layer_rates: {front: 0.5, head: 2.0}, weight_decay: 0.1}
+training: {epochs: 2, batch_size: 4, evaluate_every: 1, layer_rates: {front: 0.5}, weight_decay: 0.1}
 evaluation: {segment_seconds: 2}
 diagnostics: {preset: full, every_steps: 1}
 """

@@ -45,6 +45,7 @@ def problems(path: Path, *overrides: str) -> list[str]:
         ("name: [a, b]", "name: cannot be a factor: it changes nothing in what is trained"),
         ("dataset.path: [a, b]", "dataset.path: cannot be a factor: cells are compared on the same data"),
         ("dataset.seed: [0, 1]", "dataset.seed: cannot be a factor: cells are compared on the same data"),
+        ("evaluation.segment_seconds: [5, 10]", "evaluation.segment_seconds: cannot be a factor: cells are compared by the same score"),
         ("improvements.residual: [none, gatd]", "improvements.residual: must be 'none', 'global' or 'gated', not the string 'gatd' (did you mean 'gated'?)"),
         ("improvements.mlp_head: [false, 'true']", "improvements.mlp_head: must be a boolean (true or false), not the string 'true'; write it without the quotes"),
         ("improvements.gradient_scale: [1.0, true]", "improvements.gradient_scale: must be a number, not the boolean true"),
@@ -244,4 +245,11 @@ def test_a_cell_name_that_would_leave_its_folder(named: Path, write: Write) -> N
     assert problems(path) == [
         "g.yaml:6: cells.../two: must be a plain name (letters, digits, '_', '.', '-', at most 128, "
         "not starting with '.' or '-')"
+    ]
+
+
+def test_cells_of_a_named_design_are_scored_alike(named: Path, write: Write) -> None:
+    write("b.yaml", "name: b\nextends: a.yaml\nevaluation: {segment_seconds: 5}\n")
+    assert problems(named) == [
+        "g.yaml:6: cells.two.x: its segments differ from those of 'one' (evaluation.segment_seconds); cells are compared by the same score"
     ]

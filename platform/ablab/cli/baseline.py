@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ablab.cli.narration import narrated
-from ablab.cli.options import SPEC_FILE, json_option, print_json, print_notices, set_option
+from ablab.cli.options import SPEC_FILE, experiment_set_option, json_option, print_json, print_notices
 
 
 @click.group()
@@ -17,7 +17,7 @@ def baseline() -> None:
 
 @baseline.command()
 @click.argument("experiment", type=SPEC_FILE)
-@set_option
+@experiment_set_option
 @json_option
 def run(experiment: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Fit and score the ridge decoder on the data of EXPERIMENT.

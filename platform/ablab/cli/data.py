@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ablab.cli.narration import narrated
-from ablab.cli.options import json_option, print_json
+from ablab.cli.options import FiniteRange, json_option, print_json
 from ablab.errors import DataError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def check(folder: Path, as_json: bool) -> None:
 @click.option("--subjects", type=click.IntRange(1), default=8, show_default=True, help="Simulated listeners.")
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=8.0,
     show_default=True,
     help="Minutes per listener, all splits together.",
@@ -97,7 +97,7 @@ def simulate(out: Path, subjects: int, minutes: float, chans: int, seed: int) ->
 )
 @click.option(
     "--sfreq",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=64.0,
     show_default=True,
     help="Samples per second of the recordings; resampled to 64 where it differs.",

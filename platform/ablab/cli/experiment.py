@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from ablab.cli.experiment_check import check
-from ablab.cli.options import SPEC_FILE, json_option, print_json, print_notices, set_option
+from ablab.cli.options import (
+    SPEC_FILE,
+    Device,
+    experiment_set_option,
+    json_option,
+    print_json,
+    print_notices,
+)
 from ablab.errors import InputError, SpecError
 from ablab.paths import is_safe_name
 
@@ -26,7 +33,7 @@ experiment.add_command(check)
 @click.option("--residual", type=click.Choice(["none", "global", "gated"]), help="Fusion behind the stack.")
 @click.option("--mlp-head/--no-mlp-head", default=None, help="MLP head, or one linear layer.")
 @click.option("--gradient-scale", metavar="X", help="Factor on the gradient in the backward pass.")
-@set_option
+@experiment_set_option
 @click.option("--out", default="experiments", show_default=True, type=SPEC_FILE, help="Folder to write to.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def new(
@@ -84,7 +91,7 @@ def list_(folder: Path, as_json: bool) -> None:
 
 @experiment.command()
 @click.argument("file", type=SPEC_FILE)
-@set_option
+@experiment_set_option
 @json_option
 def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Print every key of FILE with its value, and where the value was written.
@@ -109,11 +116,11 @@ def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 @experiment.command()
 @click.argument("file", type=SPEC_FILE)
 @click.option("--seed", required=True, type=click.IntRange(0, 2**32 - 1), help="Seed of the training.")
-@set_option
+@experiment_set_option
 @click.option(
     "--study", default="experiments", show_default=True, metavar="NAME", help="Study it belongs to."
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N.")
+@click.option("--device", type=Device(), default="auto", show_default=True, help="auto, cpu, or cuda:N.")
 @click.option(
     "--gpus", type=click.IntRange(0), metavar="N", help="Train on N GPUs, one process each; 0: CPU."
 )

@@ -12,6 +12,7 @@ import click
 from ablab.cli.grid_new import new
 from ablab.cli.options import (
     SPEC_FILE,
+    Device,
     json_option,
     print_json,
     print_notices,
@@ -47,7 +48,9 @@ def _workers(context: click.Context, parameter: click.Parameter, value: str) -> 
 
 def _launch_options(command: F) -> F:
     for option in (
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N."),
+        click.option(
+            "--device", type=Device(), default="auto", show_default=True, help="auto, cpu, or cuda:N."
+        ),
         click.option(
             "--workers",
             default="auto",

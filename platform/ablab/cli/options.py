@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,8 +17,42 @@ SPEC_FILE = click.Path(path_type=Path)
 """A spec file; whether it is there is for ``spec.load`` to say, which knows the nearest name."""
 
 
+class FiniteRange(click.FloatRange):
+    """A number in a range; nan, which every comparison lets pass, and inf are refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class Device(click.ParamType[str]):
+    """Where to compute; whether the machine has it is for training to say, which knows torch."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name as given."""
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(value)):
+            self.fail(f"{value!r} is not one of auto, cpu, cuda:N (such as cuda:0).", param, ctx)
+        return str(value)
+
+
+def experiment_set_option(command: F) -> F:
+    """``--set KEY=VALUE`` of a command that takes an experiment, as ``overrides``."""
+    return click.option(
+        "--set",
+        "overrides",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="Set a key of the experiment, such as training.epochs=20; repeatable.",
+    )(command)
+
+
 def set_option(command: F) -> F:
-    """``--set KEY=VALUE``, any number of times, as ``overrides``."""
+    """``--set KEY=VALUE`` of a command that takes a grid, any number of times, as ``overrides``."""
     return click.option(
         "--set",
         "overrides",

@@ -47,7 +47,6 @@ def check_comparable(records: Sequence[RunRecord]) -> tuple[str, ...]:
                 "(ablab grid run FILE --study NAME)"
             )
     _refuse_twice(study, records)
-    notes.extend(_code_notes(records))
     return tuple(notes)
 
 
@@ -91,31 +90,56 @@ def _refuse_twice(study: str, records: Sequence[RunRecord]) -> None:
         )
 
 
-def _code_notes(records: Sequence[RunRecord]) -> list[str]:
-    """Runs made by other code than most: kept on request, so named, not refused.
+def code_notes(records: Sequence[RunRecord], code: str) -> tuple[str, ...]:
+    """What to say of finished runs of other code than ``code``, the fingerprint of ablab's code now.
 
-    A fingerprint is that of ablab, and behind a ``+`` the package of a plug-in, which not all cells need.
+    A run's fingerprint is that of ablab, and behind a ``+`` the package of a plug-in, which not all cells
+    need.
     """
-    notes = []
+    return (*_ablab_notes(records, code), *_package_notes(records))
+
+
+def _ablab_notes(records: Sequence[RunRecord], code: str) -> tuple[str, ...]:
+    """The line on runs of other code of ablab's own.
+
+    They were kept on request, so all are named and none is refused. Where several versions are pooled and
+    none is the code now, the runs of other code than most are named.
+    """
     codes = [record.code_fingerprint.partition("+")[0] for record in records]
     counts = Counter(codes)
-    if len(counts) > 1:
-        usual = counts.most_common(1)[0][0]
-        others = [f"{r.label} s{r.seed}" for r, code in zip(records, codes, strict=True) if code != usual]
-        notes.append(
-            f"{len(counts)} code versions are pooled; most runs are {usual[:8]}, others: {_named(others)}"
-        )
+    if set(counts) <= {code}:
+        return ()
+    if len(counts) == 1:
+        return (f"all {len(records)} runs were made by other code than the code now",)
+    usual = code if code in counts else counts.most_common(1)[0][0]
+    seeds: dict[str, list[int]] = defaultdict(list)
+    for record, made_by in zip(records, codes, strict=True):
+        if made_by != usual:
+            seeds[record.label].append(record.seed)
+    named = "; ".join(
+        f"{label} {', '.join(f's{seed}' for seed in sorted(of))}" for label, of in seeds.items()
+    )
+    others = len(records) - counts[usual]
+    if usual == code:
+        return (f"{others} of {len(records)} runs were made by other code than the code now: {named}",)
+    return (
+        f"{len(counts)} code versions are pooled, none of them the code now; most runs are {usual[:8]}, "
+        f"others: {named}",
+    )
+
+
+def _package_notes(records: Sequence[RunRecord]) -> list[str]:
+    """The line on each plug-in package of which several versions are pooled."""
     packages = sorted({record.code_fingerprint.partition("+")[2] for record in records} - {""})
     versions: dict[str, list[str]] = defaultdict(list)
     for package in packages:
         name, _, version = package.rpartition(" ")
         versions[name].append(version)
-    notes += [
+    return [
         f"{len(found)} versions of the plug-in package {name} are pooled: {', '.join(found)}"
         for name, found in versions.items()
         if len(found) > 1
     ]
-    return notes
 
 
 def _covered(key: str, declared: set[str]) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from ablab.comparison import verdicts
 from ablab.comparison.comparable import check_comparable
 from ablab.comparison.effects import effect
-from ablab.comparison.left_out import left_out
+from ablab.comparison.figures import plural
+from ablab.comparison.left_out import left_out, not_declared
 from ablab.comparison.rows import cell_row
 from ablab.comparison.table import PER_SUBJECT, matrices, paired, seeds_of, tidy
 from ablab.comparison.values import Comparison, Row
@@ -33,6 +34,7 @@ def compare(
     metric: str | None = None,
     baseline: str | None = None,
     floor: float | None = None,
+    superseded: Sequence[RunRecord] = (),
     notes: Sequence[str] = (),
 ) -> Comparison:
     """Every cell of a study against one of them.
@@ -40,7 +42,8 @@ def compare(
     records: the study's runs of any status; pilot runs are passed over.
     analysis, reference, treatment: what was declared, with the contrast's cell ids; None where nothing was.
     metric: instead of the declared one. baseline: id or label of a cell, instead of the declared reference.
-    floor: test r of the linear model. notes: lines that every report of this comparison must carry.
+    floor: test r of the linear model. superseded: the study's runs that its declaration no longer holds,
+    listed as left out. notes: lines that every report of this comparison must carry.
 
     Raises NotFoundError for an unknown metric or cell, or where no run is finished; MixedRecordsError where
     the runs may not be compared.
@@ -48,7 +51,7 @@ def compare(
     records = [record for record in records if record.role == "seed"]
     finished = [record for record in records if record.status == "finished"]
     if not finished:
-        raise NotFoundError(_nothing_finished(study, records))
+        raise NotFoundError(_nothing_finished(study, records, superseded))
     remarks = check_comparable(finished)
 
     analysis = analysis or Analysis()
@@ -102,7 +105,10 @@ def compare(
             dict.fromkeys(dataset.accept_leakage for dataset in datasets if dataset.accept_leakage)
         ),
         rows=_ordered(rows, baseline, treatment),
-        excluded=left_out(cells, {cell: seeds_of(scores[cell]) for cell in cells}, pairs, baseline),
+        excluded=(
+            *left_out(cells, {cell: seeds_of(scores[cell]) for cell in cells}, pairs, baseline),
+            *not_declared(superseded),
+        ),
         floor=floor,
         chance=chance,
         above_chance=_above_chance(cells[baseline]) if on_test else None,
@@ -121,14 +127,15 @@ def by_cell(records: Sequence[RunRecord], declared: Sequence[str] = ()) -> Cells
 
 
 def _original(records: Sequence[RunRecord]) -> str:
-    """The cell with every improvement off; where there is none, the first."""
-    for record in records:
+    """The cell with every improvement off, or else the first; one with a finished run where there is one."""
+    ordered = sorted(records, key=lambda record: record.status != "finished")
+    for record in ordered:
         on = record.experiment.improvements
         if is_control(record.cell):
             continue
         if on.residual == "none" and not on.mlp_head and on.gradient_scale == 1.0:
             return record.cell
-    return records[0].cell
+    return ordered[0].cell
 
 
 def _ordered(rows: Sequence[Row], baseline: str, treatment: str | None) -> tuple[Row, ...]:
@@ -153,7 +160,13 @@ def _above_chance(runs: Sequence[RunRecord]) -> tuple[int, int] | None:
     return (above, len(known)) if known else None
 
 
-def _nothing_finished(study: str, records: Sequence[RunRecord]) -> str:
+def _nothing_finished(study: str, records: Sequence[RunRecord], superseded: Sequence[RunRecord]) -> str:
+    if superseded:
+        return (
+            f"study '{study}' has no finished run of the grid as last declared, and "
+            f"{plural(len(superseded), 'run')} of an earlier version; finish it with 'ablab grid run FILE', "
+            "or run the earlier version again to compare that"
+        )
     if not records:
         return f"study '{study}' has no runs to compare; start them with 'ablab grid run FILE'"
     counts = Counter(record.status for record in records)

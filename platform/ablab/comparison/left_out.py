@@ -43,6 +43,12 @@ def left_out(
     return tuple(excluded)
 
 
+def not_declared(runs: Sequence[RunRecord]) -> tuple[Excluded, ...]:
+    """Runs under the study's name that its grid, as last declared, does not hold."""
+    reason = "not of the grid as last declared"
+    return tuple(Excluded(run.cell, run.label, reason, run.seed, key=run.key) for run in runs)
+
+
 def _reason(run: RunRecord) -> str:
     if run.status == "finished":
         return "finished without a score of this metric"

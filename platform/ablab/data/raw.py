@@ -59,6 +59,8 @@ def by_table(folder: Path, table: Path) -> tuple[RawRecording, ...]:
     files = _files(folder)
     try:
         text = table.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError([Problem(str(table), None, "", "there is no such file")]) from None
     except (OSError, UnicodeDecodeError) as fault:
         raise DataError([Problem(str(table), None, "", f"cannot be read as UTF-8 text ({fault})")]) from fault
     rows = csv.DictReader(text.splitlines(), skipinitialspace=True)

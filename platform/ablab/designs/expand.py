@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ablab.designs.add_one_in import add_one_in
 from ablab.designs.controls import controlled, is_control
@@ -33,7 +33,8 @@ def cells(grid: Grid, bases: Mapping[str, Experiment]) -> tuple[Cell, ...]:
     """The cells of the grid, the reference cell first, the declared controls last.
 
     ``bases``: '' -> the base experiment, or cell name -> experiment in a named design.
-    Raises SpecError where levels do not fit one another, and where two cells are the same experiment.
+    Raises SpecError where levels do not fit one another, where two cells are the same experiment, and where
+    the declared contrast is not between two of the cells.
     """
     designed = _designed(grid, bases)
     if not grid.analysis.controls:
@@ -47,7 +48,7 @@ def _designed(grid: Grid, bases: Mapping[str, Experiment]) -> tuple[Cell, ...]:
     if grid.design == "named":
         factors = named_factors(bases)
         found = tuple(Cell(name, name, factors[name], bases[name]) for name in grid.cells)
-        return _distinct(grid, found)
+        return _checked(grid, found)
     combinations = {cell_id(levels): levels for levels in DESIGNS[grid.design](grid.factors)}
     problems: list[Problem] = []
     made: list[Cell] = []
@@ -61,7 +62,7 @@ def _designed(grid: Grid, bases: Mapping[str, Experiment]) -> tuple[Cell, ...]:
             ]
     if problems:
         raise SpecError(problems)
-    return _distinct(grid, tuple(made))
+    return _checked(grid, tuple(made))
 
 
 def expand(
@@ -138,10 +139,10 @@ def _with_levels(cells: Sequence[Cell], levels: Mapping[str, Level]) -> Cell | N
     return next((cell for cell in cells if dict(cell.factors) == dict(levels)), None)
 
 
-def _distinct(grid: Grid, found: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """The cells, unless two of them are one experiment: they would share every trial."""
+def _checked(grid: Grid, found: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    """The cells, unless two are one experiment, sharing every trial, or the contrast names others."""
     seen: dict[str, str] = {}
-    problems = []
+    problems = list(_contrast_problems(grid, found))
     for cell in found:
         key = trial_key(cell.experiment, "", 0)
         if key in seen:
@@ -151,3 +152,18 @@ def _distinct(grid: Grid, found: tuple[Cell, ...]) -> tuple[Cell, ...]:
     if problems:
         raise SpecError(problems)
     return found
+
+
+def _contrast_problems(grid: Grid, found: Sequence[Cell]) -> Iterator[Problem]:
+    declared = grid.analysis.contrast
+    if declared is None:
+        return
+    arms = {"treatment": declared.treatment, "reference": declared.reference}
+    for arm, name in arms.items():
+        try:
+            find(grid, found, name, f"analysis.contrast.{arm}")
+        except SpecError as error:
+            yield from error.problems
+    if declared.treatment == declared.reference:
+        reason = f"treatment and reference are the same cell, '{declared.treatment}'"
+        yield Problem(grid.name, None, "analysis.contrast", reason)

@@ -1,8 +1,8 @@
 """Depthwise convolution over time for a CPU, with channels as the last axis throughout.
 
-The library's own takes 67 ms forward and 63 ms backward at 8 windows of 640 samples, 512 channels, kernel 31,
-because time is its last axis there; with channels last it is 4 ms forward, but 236 ms backward. So: forward and
-the input's gradient with channels last, and the kernel's gradient as small matrix products.
+The library's own takes 67 ms forward and 63 ms backward at 8 windows of 640 samples, 512 channels, kernel
+31, because time is its last axis there; with channels last it is 4 ms forward, but 236 ms backward. So: forward
+and the input's gradient with channels last, and the kernel's gradient as small matrix products.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def _kernel_gradient(x: Tensor, gradient: Tensor, kernel_size: int) -> Tensor:
     """Entry k of channel c: the sum over windows and t of gradient[t, c] * x[t + k - kernel_size // 2, c].
 
-    Time is cut into blocks. The product of all gradient blocks with all, wider, input blocks holds at (i, i + k) the
-    sum over blocks for sample i of each, so that the entry is the sum of one diagonal.
+    Time is cut into blocks. The product of all gradient blocks with all, wider, input blocks holds at
+    (i, i + k) the sum over blocks for sample i of each, so that the entry is the sum of one diagonal.
     """
     batch, n_times, n_channels = x.shape
     n_blocks = -(-n_times // _BLOCK)

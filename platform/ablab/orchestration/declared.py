@@ -8,22 +8,41 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablab.designs.expand import cells, contrast
+from ablab.errors import InputError, SpecError
 from ablab.paths import Paths
+from ablab.spec.experiment import Experiment
 from ablab.spec.grid import Analysis, Grid
+from ablab.spec.identity import trial_key
 from ablab.spec.load import LoadedGrid
+from ablab.spec.record import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredAnalysis:
-    """The analysis block with its contrast resolved to cell ids."""
+    """The analysis block with its contrast resolved to cell ids, and the trials it is about."""
 
     analysis: Analysis
     reference: str
     treatment: str
+    cells: Mapping[str, Experiment]
+    """Cell id -> what its runs were to train."""
+    seeds: tuple[int, ...]
+
+    def holds(self, record: RunRecord) -> bool:
+        """Whether the run is one of this grid's trials, on whatever version of the data.
+
+        A study whose spec was edited between its runs keeps the runs of both; they differ in more than the
+        declared factors, and only those of the last declaration may be compared.
+        """
+        experiment = self.cells.get(record.cell)
+        if experiment is None or record.seed not in self.seeds:
+            return False
+        return trial_key(experiment, record.data_fingerprint, record.seed) == record.key
 
 
 def studies_folder(paths: Paths) -> Path:
@@ -48,13 +67,26 @@ def declare(loaded: LoadedGrid, paths: Paths) -> Path:
 
 
 def analysis_of(study: str, paths: Paths) -> DeclaredAnalysis | None:
-    """What the study declared at its last run; None where it was never run from this state root."""
+    """What the study declared at its last run; None where it was never run from this state root.
+
+    Raises InputError where the file is damaged or of another version.
+    """
     file = studies_folder(paths) / f"{study}.json"
     if not file.is_file():
         return None
-    facts = json.loads(file.read_text())
-    grid = Grid.model_validate_json(json.dumps(facts["grid"]))
-    return DeclaredAnalysis(grid.analysis, facts["reference"], facts["treatment"])
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        grid = Grid.model_validate_json(json.dumps(facts["grid"]))
+        bases = {
+            name: Experiment.model_validate_json(json.dumps(base)) for name, base in facts["bases"].items()
+        }
+        declared = {cell.id: cell.experiment for cell in cells(grid, bases)}
+        return DeclaredAnalysis(grid.analysis, facts["reference"], facts["treatment"], declared, grid.seeds)
+    except (ValueError, KeyError, SpecError) as error:
+        raise InputError(
+            f"{file}: does not read as a declared grid ({str(error).splitlines()[0]}); 'ablab grid run FILE' "
+            "writes it again; deleted, the default analysis is used"
+        ) from error
 
 
 def write_atomically(file: Path, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablab.baselines.cache import floor
+from ablab.comparison.comparable import code_notes
 from ablab.comparison.compare import compare
 from ablab.comparison.values import Comparison
 from ablab.data.datasets import fingerprint
@@ -12,7 +13,7 @@ from ablab.errors import DataError
 from ablab.orchestration.declared import analysis_of
 from ablab.paths import Paths
 from ablab.spec.record import RunRecord
-from ablab.tracking.provenance import code_fingerprint, run_fingerprint
+from ablab.tracking.provenance import code_fingerprint
 from ablab.tracking.store import RunStore
 
 
@@ -35,12 +36,17 @@ def compare_study(
     records = store.records(study)
     declared = analysis_of(study, paths)
     notes = []
+    superseded: list[RunRecord] = []
+    if declared is not None:
+        superseded = [each for each in records if each.role == "seed" and not declared.holds(each)]
+        records = tuple(each for each in records if each not in superseded)
     if declared is None:
         notes.append("no analysis is declared for this study in this state root: the defaults are used")
     linear, why_not = _floor(records, paths, compute_floor)
     if why_not:
         notes.append(why_not)
-    notes += _stale(records)
+    finished = [record for record in records if record.status == "finished"]
+    notes += code_notes(finished, code_fingerprint())
     return compare(
         records,
         study=study,
@@ -50,6 +56,7 @@ def compare_study(
         metric=metric,
         baseline=baseline,
         floor=linear,
+        superseded=superseded,
         notes=notes,
     )
 
@@ -69,18 +76,3 @@ def _floor(records: Sequence[RunRecord], paths: Paths, compute: bool) -> tuple[f
     if result is None:
         return None, "no floor yet: `ablab baseline run EXPERIMENT` fits the linear model"
     return result.test_pearson, None
-
-
-def _stale(records: Sequence[RunRecord]) -> list[str]:
-    """A line that names the runs of other code, which were kept."""
-    finished = [record for record in records if record.status == "finished"]
-    now = code_fingerprint()
-    old = [
-        record for record in finished if record.code_fingerprint != run_fingerprint(record.experiment, now)
-    ]
-    if not old:
-        return []
-    if len({record.code_fingerprint for record in finished}) == 1:
-        return [f"all {len(finished)} runs were made by other code than the code now"]
-    named = ", ".join(f"{record.label} · s{record.seed}" for record in old)
-    return [f"{len(old)} of {len(finished)} runs were made by other code than the code now: {named}"]

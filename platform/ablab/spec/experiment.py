@@ -30,7 +30,7 @@ class _Windowed(SpecModel):
     train_fraction: Fraction = 1.0
     """Share of each training recording that is used, from its start."""
     residency: Literal["auto", "disk", "memory", "device"] = "auto"
-    """Where training windows are drawn from; not part of the identity, the windows are the same to the bit."""
+    """Where training windows are drawn from; not part of the identity: the windows are the same bits."""
     accept_leakage: str | None = Field(default=None, min_length=1)
     """Reason for training in spite of leaked segments; printed in every report."""
 

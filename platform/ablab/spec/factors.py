@@ -25,6 +25,9 @@ DATA_KEYS = (
 )
 """Keys that choose the data. Cells are compared on the same recordings, so these are the same in all."""
 _SAME_DATA = "cells are compared on the same data"
+SCORING_KEYS = ("evaluation.segment_seconds",)
+"""Keys that choose how a prediction is scored: r over short segments is another measure than over long."""
+_SAME_SCORE = "cells are compared by the same score"
 
 Levels = dict[str, tuple[Level, ...]]
 
@@ -61,8 +64,8 @@ def check_overridden_factors(grid: Tree, layer: Tree) -> tuple[Problem, ...]:
     )
 
 
-def check_same_data(grid: Tree, bases: Mapping[str, Experiment]) -> tuple[Problem, ...]:
-    """Cells of a named design whose data differ from the first cell's."""
+def check_same_measure(grid: Tree, bases: Mapping[str, Experiment]) -> tuple[Problem, ...]:
+    """Cells of a named design whose data, or whose scoring, differ from the first cell's."""
     if len(bases) < 2:
         return ()
     first, *others = bases
@@ -70,12 +73,15 @@ def check_same_data(grid: Tree, bases: Mapping[str, Experiment]) -> tuple[Proble
     problems = []
     for name in others:
         values = flatten(bases[name])
-        differing = [key for key in DATA_KEYS if values.get(key) != wanted.get(key)]
         cells = grid.get("cells")
         entry = cells.get(name) if cells else None
-        if differing and entry is not None:
-            reason = f"its data differ from those of '{first}' ({', '.join(differing)}); {_SAME_DATA}"
-            problems.append(Problem(entry.mark.source, entry.mark.line, f"cells.{name}", reason))
+        if entry is None:
+            continue
+        for measure, names, why in (("data", DATA_KEYS, _SAME_DATA), ("segments", SCORING_KEYS, _SAME_SCORE)):
+            differing = [key for key in names if values.get(key) != wanted.get(key)]
+            if differing:
+                reason = f"its {measure} differ from those of '{first}' ({', '.join(differing)}); {why}"
+                problems.append(Problem(entry.mark.source, entry.mark.line, f"cells.{name}", reason))
     return tuple(problems)
 
 
@@ -83,6 +89,8 @@ def _unusable(key: str) -> str | None:
     known = keys(Experiment)
     if key in DATA_KEYS:
         return f"cannot be a factor: {_SAME_DATA}"
+    if key in SCORING_KEYS:
+        return f"cannot be a factor: {_SAME_SCORE}"
     if key in NOT_IDENTITY:
         return "cannot be a factor: it changes nothing in what is trained"
     if key in known:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ablab.errors import Problem, SpecError
 from ablab.spec.check import Fault, check
 from ablab.spec.experiment import Experiment, Level, SpecModel
-from ablab.spec.factors import check_factors, check_overridden_factors, check_same_data
+from ablab.spec.factors import check_factors, check_overridden_factors, check_same_measure
 from ablab.spec.files import Chain, beside, existing, read_chain, refuse_other_studies
 from ablab.spec.grid import Grid
 from ablab.spec.identity import digest, flatten
@@ -111,7 +111,7 @@ def grid_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> Lo
     problems += check_overridden_factors(tree, set_layers.experiment)
     levels, level_problems = check_factors(tree, trees.get(""))
     problems += level_problems
-    problems += check_same_data(tree, bases)
+    problems += check_same_measure(tree, bases)
     problems += check_resources(tree, set_layers.experiment)
     if grid is None or problems:
         raise _error(problems, path)

@@ -46,7 +46,7 @@ def shelve(recordings: Sequence[Recording], residency: Residency, device: torch.
 
 
 def choose(recordings: Sequence[Recording], device: torch.device) -> Residency:
-    """What ``auto`` is: the device where half of its free memory holds them; else memory, or disk if large."""
+    """What ``auto`` is: the device where half its free memory holds them, else memory, or disk if large."""
     size = sum(recording.eeg.nbytes + recording.envelope.nbytes for recording in recordings)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)

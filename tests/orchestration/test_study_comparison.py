@@ -1,0 +1,73 @@
+"""A study compared as its grid was last declared; runs are finished by hand, nothing is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+from ablab.designs.expand import expand
+from ablab.errors import InputError, MixedRecordsError, NotFoundError
+from ablab.orchestration.declared import declare, studies_folder
+from ablab.orchestration.study_comparison import compare_study
+from ablab.paths import Paths
+from ablab.spec.load import LoadedGrid
+from ablab.spec.record import SubjectScore
+from ablab.tracking.memory import MemoryStore
+
+
+def _finish(store: MemoryStore, loaded: LoadedGrid) -> None:
+    for trial in expand(loaded.grid, loaded.bases, "d" * 32):
+        scores = [SubjectScore(name, 1, 4, 0.1, 0.1, 0.0, 0.04) for name in ("a", "b")]
+        store.open_run(trial).finish({"test/pearson": 0.1}, scores)
+
+
+@pytest.fixture
+def edited(tmp_path: Path, paths: Paths) -> tuple[MemoryStore, LoadedGrid, LoadedGrid]:
+    """A study run with seeds 0 and 1, then with its base edited and seed 0 alone."""
+    store = MemoryStore()
+    before, after = (
+        tiny.loaded(tmp_path, epochs=epochs, seeds=seeds) for epochs, seeds in ((1, (0, 1)), (2, (0,)))
+    )
+    _finish(store, before)
+    _finish(store, after)
+    return store, before, after
+
+
+def test_runs_of_an_earlier_version_of_the_spec_are_left_out(
+    edited: tuple[MemoryStore, LoadedGrid, LoadedGrid], paths: Paths
+) -> None:
+    store, before, after = edited
+    for declared, seeds in ((after, 1), (before, 2)):
+        declare(declared, paths)
+        found = compare_study("tinygrid", paths=paths, store=store)
+        assert [row.n_seeds for row in found.rows] == [seeds, seeds]
+        old = [entry for entry in found.excluded if entry.reason == "not of the grid as last declared"]
+        others = expand((before if declared is after else after).grid, declared.bases, "d" * 32)
+        assert {(entry.cell, entry.seed) for entry in old} == {(each.cell.id, each.seed) for each in others}
+
+
+def test_where_nothing_is_declared_two_versions_are_refused(
+    edited: tuple[MemoryStore, LoadedGrid, LoadedGrid], paths: Paths
+) -> None:
+    with pytest.raises(MixedRecordsError, match=r"runs differ in training\.epochs"):
+        compare_study("tinygrid", paths=paths, store=edited[0])
+
+
+def test_a_declaration_without_finished_runs_says_that_others_exist(
+    edited: tuple[MemoryStore, LoadedGrid, LoadedGrid], tmp_path: Path, paths: Paths
+) -> None:
+    declare(tiny.loaded(tmp_path, epochs=3), paths)
+    with pytest.raises(NotFoundError, match=r"as last declared, and 6 runs of an earlier version"):
+        compare_study("tinygrid", paths=paths, store=edited[0])
+
+
+def test_a_damaged_declaration_is_named(
+    edited: tuple[MemoryStore, LoadedGrid, LoadedGrid], paths: Paths
+) -> None:
+    file = studies_folder(paths) / "tinygrid.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"grid": {"kind": "grid"}}')
+    with pytest.raises(InputError, match=r"tinygrid\.json: does not read as a declared grid"):
+        compare_study("tinygrid", paths=paths, store=edited[0])
