@@ -1,7 +1,7 @@
 """Depthwise convolution over time for a CPU, with channels as the last axis throughout.
 
 The library's own takes 67 ms forward and 63 ms backward at 8 windows of 640 samples, 512 channels, kernel
-31, because time is its last axis there; with channels last it is 4 ms forward, but 236 ms backward. So:
+31, because time is its last axis there. With channels last it is 4 ms forward, but 236 ms backward. So:
 forward and the input's gradient with channels last, the kernel's gradient as small matrix products.
 """
 
