@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import tiny
+from tests.processes import still_running
 
 from ablab.orchestration.grid import run_grid
 from ablab.orchestration.log_of_run import LOG
@@ -60,7 +61,7 @@ def test_a_grid_that_is_killed_twice_is_whole_in_the_end(tmp_path: Path, paths: 
     assert result["trials"] == sum(
         result[name] for name in ("completed", "failed", "killed", "skipped", "not_started")
     )
-    assert psutil.wait_procs(workers, timeout=1)[1] == []
+    assert still_running(workers, timeout=1) == []
     assert _statuses(paths) == ["killed", "killed"]
 
     # SIGKILL leaves the orchestrator no chance: the workers notice, and the next run cleans up.
@@ -70,7 +71,7 @@ def test_a_grid_that_is_killed_twice_is_whole_in_the_end(tmp_path: Path, paths: 
     os.killpg(second.pid, signal.SIGKILL)
     second.communicate()
     assert len(workers) >= 3
-    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert still_running(workers, timeout=5) == []
 
     third = tiny.start(paths, *command)
     out, error = third.communicate(timeout=90)

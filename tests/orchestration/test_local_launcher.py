@@ -13,6 +13,7 @@ import pytest
 from acts import STRAY_LINE
 from hand_made import trial
 from launcher_contract import LauncherContract, Make, run
+from tests.processes import still_running
 
 from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started
 from ablab.orchestration.launchers import Place
@@ -162,9 +163,7 @@ def test_neither_worker_nor_forkserver_outlives_a_killed_parent(tmp_path: Path) 
         family = psutil.Process(parent.pid).children(recursive=True)
         assert len(family) >= 2
         parent.kill()
-    gone, alive = psutil.wait_procs(family, timeout=5)
-    assert alive == []
-    assert len(gone) == len(family)
+    assert still_running(family, timeout=5) == []
 
 
 def test_a_signal_to_the_process_group_leaves_the_forkserver_to_the_orchestrator(

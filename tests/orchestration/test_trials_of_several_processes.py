@@ -17,6 +17,7 @@ import tiny
 from acts import act
 from hand_made import trial
 from launcher_contract import run
+from tests.processes import still_running
 
 from ablab.errors import InputError
 from ablab.orchestration import gpus
@@ -144,7 +145,7 @@ def test_nothing_is_left_of_a_trial_that_is_ended(tmp_path: Path, paths: Paths) 
     assert time.monotonic() - began < 10
     assert first.returncode == 130
     assert json.loads(out)["killed"] == 1
-    assert psutil.wait_procs(ranks, timeout=1)[1] == []
+    assert still_running(ranks, timeout=1) == []
     assert any(paths.root.glob("runs/*/*/restart-*.pt"))  # what the next run goes on from
 
     second = tiny.start(paths, *command)
@@ -152,7 +153,7 @@ def test_nothing_is_left_of_a_trial_that_is_ended(tmp_path: Path, paths: Paths) 
     ranks = _ranks()
     os.killpg(second.pid, signal.SIGKILL)
     second.communicate()
-    assert psutil.wait_procs(ranks, timeout=10)[1] == []
+    assert still_running(ranks, timeout=10) == []
 
 
 def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

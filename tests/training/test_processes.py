@@ -17,6 +17,7 @@ import psutil
 import pytest
 import shared_tasks
 import torch
+from tests.processes import is_running, still_running
 
 from ablab.data.corpus import Corpus, Recording
 from ablab.errors import WorkerDiedError
@@ -204,8 +205,7 @@ def test_processes_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
     finally:
         caller.kill()
         caller.wait()
-    _, alive = psutil.wait_procs(living, timeout=10)
-    assert alive == []
+    assert still_running(living, timeout=10) == []
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
@@ -219,5 +219,5 @@ def _children() -> list[psutil.Process]:
     return [
         process
         for process in psutil.Process().children(recursive=True)
-        if any("ablab.training.rank" in part for part in process.cmdline())
+        if is_running(process) and any("ablab.training.rank" in part for part in process.cmdline())
     ]
