@@ -10,11 +10,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := platform tests benchmarks
 
-.PHONY: help setup demo test lint format bench ui clean
+.PHONY: help setup system demo test lint format bench ui clean
 
 help:
 	@echo "make demo     set up and run the quickstart ablation to its comparison"
-	@echo "make test     set up and run every test"
+	@echo "make test     set up and run every test (installs Debian packages that tests use, where it may)"
+	@echo "make system   only those packages"
 	@echo "make lint     ruff, mypy --strict, import-linter"
 	@echo "make format   format the code"
 	@echo "make bench    run the benchmarks, results under benchmarks/results/"
@@ -22,6 +23,15 @@ help:
 	@echo "make clean    remove the virtual environment and caches (never mlruns/)"
 
 setup: $(READY)
+
+# What tests use from the distribution: PostgreSQL servers, a browser to open reports in, LaTeX for their tables.
+# Installed where that is possible without asking (Debian, as root); elsewhere those tests are skipped and say so.
+SYSTEM := postgresql chromium chromium-driver texlive-latex-recommended
+system:
+	@if dpkg -s $(SYSTEM) >/dev/null 2>&1; then :; \
+	elif command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM) >/dev/null; \
+	else echo "note: tests skip what they need of: $(SYSTEM) (on Debian: sudo make system)"; fi
 
 $(READY): requirements.lock setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -41,7 +51,7 @@ demo: $(READY)
 	@$(BIN)/ablab grid run ablations/quickstart.yaml
 	@$(BIN)/ablab compare quickstart
 
-test: $(READY)
+test: system $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(READY)

@@ -36,7 +36,8 @@ def test_every_requirement_is_pinned_in_the_lock(root: Path) -> None:
     config = configparser.ConfigParser()
     config.read(root / "setup.cfg")
     wanted = _requirements(config["options"]["install_requires"])
-    wanted |= _requirements(config["options.extras_require"]["dev"])
+    for extra in config["options.extras_require"].values():
+        wanted |= _requirements(extra)
     lines = [
         line for line in (root / "requirements.lock").read_text().splitlines() if not line.startswith("#")
     ]
