@@ -24,9 +24,10 @@ help:
 
 setup: $(READY)
 
-# What tests use from the distribution: PostgreSQL servers, a browser to open reports in, LaTeX for their tables.
+# What tests use from the distribution: PostgreSQL servers, a browser to open reports in, LaTeX for their
+# tables, the checker of compose files.
 # Installed where that is possible without asking (Debian, as root); elsewhere those tests are skipped and say so.
-SYSTEM := postgresql chromium chromium-driver texlive-latex-recommended
+SYSTEM := postgresql chromium chromium-driver docker-compose texlive-latex-recommended
 system:
 	@if dpkg -s $(SYSTEM) >/dev/null 2>&1; then :; \
 	elif command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
