@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
 from tests.stack.compose import Service, command, environment
 from tests.stack.postgres import Postgres, binaries
 

@@ -9,7 +9,6 @@ from base64 import b64encode
 from collections.abc import Mapping
 
 import pytest
-
 from tests.stack.compose import SECRETS
 from tests.stack.conftest import Stack
 

@@ -1,7 +1,8 @@
 """The flags of the guide's training scripts, as the experiment that they mean.
 
-The scripts parsed booleans with ``type=bool``, so that ``--use_gated_residual False`` was True and the guide's
-conservative configuration never ran. Here a flag arrives as a real boolean, and what it cannot mean is refused.
+The scripts parsed booleans with ``type=bool``, so that ``--use_gated_residual False`` was True and the
+guide's conservative configuration never ran. Here a flag arrives as a real boolean, and flags that contradict
+one another are refused.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ablab.errors import InputError, Problem, SpecError
-from ablab.spec.experiment import Experiment, Level
+from ablab.spec.experiment import Level
 from ablab.spec.identity import digest
 from ablab.spec.load import LoadedExperiment, experiment_in
 from ablab.spec.overrides import SOURCE
@@ -112,7 +113,7 @@ def _refuse_contradictions(flags: GuideFlags) -> None:
         for flag in ("use_gated_residual", "use_mlp_head", "gradient_scale"):
             if getattr(flags, flag) is not None:
                 raise InputError(
-                    f"--{flag}: belongs to --variant v2; the original has no residual, a linear head and scale 1"
+                    f"--{flag}: belongs to --variant v2; the original has no residual, a linear head, scale 1"
                 )
     if flags.use_ddp and flags.nproc_per_node is None:
         raise InputError("--use_ddp: say on how many GPUs, for example --nproc_per_node 4")
