@@ -82,6 +82,27 @@ class LauncherContract:
         assert time.monotonic() - began < 0.3
         assert heard == []
 
+    def test_end_ends_one_trial_as_killed_and_the_next_one_runs(self, place: Place) -> None:
+        unwanted, heard = trial("course"), list[Event]()
+
+        def hear(event: Event) -> None:
+            heard.append(event)
+            if isinstance(event, Advanced) and event.key == unwanted.key:
+                launcher.end(unwanted.key, "not good enough")
+                launcher.end("0" * 32, "not in flight")
+
+        launcher = LAUNCHERS[self.name](act, place, hear, 1)
+        run([unwanted, trial("finish")], launcher)
+        ends = [(event.key, type(event)) for event in heard if isinstance(event, End)]
+        assert ends == [(unwanted.key, Killed), (trial("finish").key, Finished)]
+
+    def test_end_in_front_of_the_first_word_ends_the_trial_too(self, make: Make, heard: list[Event]) -> None:
+        launcher = make()
+        launcher.submit(trial("course"))
+        launcher.end(trial("course").key, "not good enough")
+        finish(launcher)
+        assert [type(event) for event in heard if isinstance(event, End)] == [Killed]
+
     def test_stop_leaves_nothing_in_flight_and_can_be_repeated(self, make: Make, heard: list[Event]) -> None:
         launcher, planned = make(), trial("sleep")
         launcher.submit(planned)

@@ -6,6 +6,7 @@ from hand_made import trial
 from optuna.trial import TrialState
 
 from ablab.errors import StoreError
+from ablab.orchestration.events import Finished
 from ablab.orchestration.optuna.study import GridStudy, study_name
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
@@ -29,7 +30,9 @@ def test_every_trial_is_asked_for_once_in_order_with_its_levels_and_seed(paths: 
     asked = []
     while (found := study.ask(_wanted(TRIALS))) is not None:
         asked.append(found)
-        study.finished(found.key, f"run-{found.seed}", {"validation/pearson": 0.1, "test/pearson": 0.9})
+        study.finished(
+            Finished(found.key, f"run-{found.seed}", 1.0, {"validation/pearson": 0.1, "test/pearson": 0.9})
+        )
     assert asked == TRIALS
     stored = _stored(paths)
     assert [each.params for each in stored] == [
@@ -48,7 +51,7 @@ def test_the_value_is_validation_r_and_never_a_test_metric(paths: Paths) -> None
     for metrics in ({"validation/pearson": 0.1, "test/pearson": 0.9}, {"test/pearson": 0.9}):
         found = study.ask(_wanted(TRIALS))
         assert found is not None
-        study.finished(found.key, "r", metrics)
+        study.finished(Finished(found.key, "r", 1.0, metrics))
     found = study.ask(_wanted(TRIALS))
     assert found is not None
     study.failed(found.key, None)
@@ -68,7 +71,7 @@ def test_what_a_killed_orchestrator_left_running_is_failed_and_what_waits_is_not
     asked = []
     while (found := again.ask(_wanted(TRIALS))) is not None:
         asked.append(found.key)
-        again.finished(found.key, "r", {"validation/pearson": 0.1})
+        again.finished(Finished(found.key, "r", 1.0, {"validation/pearson": 0.1}))
     assert sorted(asked) == sorted(each.key for each in TRIALS)
     assert [each.state for each in _stored(paths)] == [TrialState.FAIL] + [TrialState.COMPLETE] * 4
 
@@ -108,6 +111,6 @@ def test_optuna_says_nothing(paths: Paths, capfd: pytest.CaptureFixture[str]) ->
     study.enqueue(TRIALS)
     found = study.ask(_wanted(TRIALS))
     assert found is not None
-    study.finished(found.key, "r", {"validation/pearson": 0.1})
+    study.finished(Finished(found.key, "r", 1.0, {"validation/pearson": 0.1}))
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""

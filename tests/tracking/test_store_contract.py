@@ -111,6 +111,23 @@ class TestStoreContract:
         }
         assert [record.run_id for record in store.records(study)] == [seed.run_id]
 
+    def test_runs_of_a_search_are_read_by_their_role_alone(self, store: RunStore, study: str, make_trial):
+        searched = store.open_run(make_trial(study), "search")
+        searched.finish({"validation/pearson": 0.1}, ())
+        assert [state.role for state in store.states(study)] == ["search"]
+        assert store.records(study) == ()
+        (record,) = store.records(study, "search")
+        assert (record.run_id, record.role) == (searched.run_id, "search")
+
+    def test_a_run_that_has_ended_takes_tags(self, store: RunStore, study: str, make_trial):
+        writer = store.open_run(make_trial(study), "search")
+        writer.kill("interrupted")
+        store.tag(writer.run_id, {"ended": "pruned at epoch 3"})
+        (state,) = store.states(study)
+        assert (state.status, state.error) == ("killed", "interrupted")
+        with pytest.raises(NotFoundError, match="no such run"):
+            store.tag("0" * 32, {"ended": "pruned"})
+
     def test_an_unfinished_run_has_no_subjects(self, store: RunStore, study: str, make_trial):
         writer = store.open_run(make_trial(study))
         writer.metrics(5, {"train/loss": 1.5})

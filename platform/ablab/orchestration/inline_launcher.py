@@ -10,6 +10,10 @@ from ablab.orchestration.launchers import Act, Place
 from ablab.spec.trial import Trial
 
 
+class _ToldToEnd(KeyboardInterrupt):
+    """What a trial is interrupted with that was told to end; the calling process is not."""
+
+
 class InlineLauncher:
     """See `ablab.orchestration.launchers.Launcher`; the trial is trained inside ``wait``."""
 
@@ -18,6 +22,8 @@ class InlineLauncher:
     def __init__(self, act: Act, place: Place, emit: Emit) -> None:
         self._act, self._place, self._emit = act, place, emit
         self._queue: deque[Trial] = deque()
+        self._ending: str | None = None
+        """Why the trial that is in flight was told to end."""
 
     @property
     def in_flight(self) -> tuple[Trial, ...]:
@@ -29,6 +35,7 @@ class InlineLauncher:
         if self._queue:
             raise RuntimeError("the inline launcher takes one trial at a time")
         self._queue.append(trial)
+        self._ending = None
 
     def wait(self) -> None:
         """See `Launcher.wait`; an interruption ends the trial as killed and is raised on."""
@@ -40,12 +47,19 @@ class InlineLauncher:
         def pass_on(event: Event) -> None:
             if isinstance(event, End):
                 ends.append(event)
-            else:
-                self._emit(event)
+                return
+            self._emit(event)
+            if self._ending is not None and not ends:
+                raise _ToldToEnd(self._ending)
 
         try:
+            if self._ending is not None:
+                raise _ToldToEnd(self._ending)
             with exposed():
                 self._act(trial, self._place, pass_on)
+        except _ToldToEnd as told:
+            self._end(ends, Killed(trial.key, None, str(told), closed=False))
+            return
         except KeyboardInterrupt:
             self._end(ends, Killed(trial.key, None, "interrupted", closed=False))
             raise
@@ -53,6 +67,11 @@ class InlineLauncher:
             self._end(ends, Failed(trial.key, None, f"{type(error).__name__}: {error}", closed=False))
             return
         self._end(ends, Failed(trial.key, None, "the trial ended without a result", closed=False))
+
+    def end(self, key: str, reason: str) -> None:
+        """See `Launcher.end`; the trial leaves at the next thing that it tells."""
+        if self._queue and self._queue[0].key == key:
+            self._ending = reason
 
     def stop(self, grace_seconds: float) -> None:
         """See `Launcher.stop`."""

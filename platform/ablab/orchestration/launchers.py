@@ -8,6 +8,10 @@ Promises that every launcher keeps, held by one shared test class
   handed on, or after a moment. Without trials in flight it returns at once.
 - Every submitted trial ends with exactly one of Finished, Failed or Killed, and then no longer counts as in
   flight. A trial whose process dies ends as Failed with the signal or exit code in the text.
+- ``end`` asks one trial to leave, politely as ``stop`` does, and returns at once; the others go on. It may be
+  called while an event is handed on. ``wait`` then hands on the trial's one end: Killed, unless it got to
+  another end first. One that has not left after ``ENDING_SECONDS`` is ended by force. A key that is not in
+  flight is no error: the trial may just have ended.
 - ``stop`` ends what is in flight: politely, so that runs are closed as killed, and after ``grace_seconds`` by
   force. Afterwards nothing is in flight and no process of the launcher is left. It can be called twice.
 - Trials never see one another: not their failures, not their random state.
@@ -45,6 +49,9 @@ class Place:
         return cls(root.absolute(), os.environ.get("MLFLOW_TRACKING_URI") or None, Path.cwd(), role, device)
 
 
+ENDING_SECONDS = 15.0
+"""For a trial that was told to end: a training step, its state, and the last write of its run."""
+
 Act = Callable[[Trial, Place, Emit], None]
 """Trains a trial and emits Started, Advanced, Warned and one end. Importable by name, so that it travels."""
 
@@ -65,6 +72,9 @@ class Launcher(Protocol):
 
     def wait(self) -> None:
         """Hand on events; see the promises."""
+
+    def end(self, key: str, reason: str) -> None:
+        """Ask the trial with this key to leave; ``reason`` is for people."""
 
     def stop(self, grace_seconds: float) -> None:
         """End everything that is in flight."""

@@ -6,6 +6,7 @@ A crash, a leak or a kill stays in its own process, and starting one costs a for
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -24,7 +25,7 @@ from ablab.orchestration import worker_process
 from ablab.orchestration.events import Emit, End, Failed, Killed, Started
 from ablab.orchestration.gpus import gpus_of, least_busy
 from ablab.orchestration.interruption import requests
-from ablab.orchestration.launchers import Act, Place
+from ablab.orchestration.launchers import ENDING_SECONDS, Act, Place
 from ablab.orchestration.leftovers import kill_worker, output_file
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
@@ -48,6 +49,9 @@ class _Worker:
     ended: bool = False
     stopped: bool = False
     """Whether it was told to stop, so that its death is no failure."""
+    reason: str = "stopped by the orchestrator"
+    deadline: float = math.inf
+    """When a worker that was told to end is ended by force (``time.monotonic``)."""
 
 
 class LocalLauncher:
@@ -101,6 +105,17 @@ class LocalLauncher:
         """See `Launcher.wait`."""
         if self._workers:
             self._listen(_MOMENT_SECONDS)
+        for worker in self._workers:
+            if time.monotonic() > worker.deadline:
+                _signal(worker, signal.SIGKILL)
+
+    def end(self, key: str, reason: str) -> None:
+        """See `Launcher.end`."""
+        for worker in self._workers:
+            if worker.trial.key == key and not worker.stopped:
+                worker.stopped, worker.reason = True, reason
+                worker.deadline = time.monotonic() + ENDING_SECONDS
+                _signal(worker, signal.SIGTERM)
 
     def stop(self, grace_seconds: float) -> None:
         """See `Launcher.stop`."""
@@ -157,7 +172,7 @@ class LocalLauncher:
             return
         key = worker.trial.key
         if worker.stopped:
-            self._emit(Killed(key, worker.run_id, "stopped by the orchestrator", closed=False))
+            self._emit(Killed(key, worker.run_id, worker.reason, closed=False))
         else:
             error = WorkerDiedError(_cause_of_death(exitcode, words))
             self._emit(Failed(key, worker.run_id, str(error), closed=False))

@@ -12,7 +12,7 @@ class Progress(Protocol):
     """Receives what happens in a grid.
 
     Called from one thread. Between ``begin`` and ``end`` every trial that is ``started`` is also
-    ``finished``, ``failed`` or ``killed``.
+    ``finished``, ``failed``, ``killed`` or ``ended``.
     """
 
     def note(self, text: str) -> None:
@@ -38,6 +38,9 @@ class Progress(Protocol):
 
     def killed(self, trial: Trial, reason: str) -> None:
         """The trial was interrupted and will run again the next time."""
+
+    def ended(self, trial: Trial, reason: str) -> None:
+        """The trial was ended early on purpose, and does not run again."""
 
     def end(self) -> None:
         """After the last trial, also where the grid was interrupted."""
@@ -69,6 +72,9 @@ class Silence:
 
     def killed(self, trial: Trial, reason: str) -> None:
         """See `Progress.killed`."""
+
+    def ended(self, trial: Trial, reason: str) -> None:
+        """See `Progress.ended`."""
 
     def end(self) -> None:
         """See `Progress.end`."""

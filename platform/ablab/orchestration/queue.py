@@ -6,23 +6,33 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ablab.orchestration.events import Advanced, Finished
 from ablab.spec.trial import Trial
 
 
 class Queue(Protocol):
-    """Hands out every trial once; `ablab.orchestration.optuna.study.GridStudy` is the one of grids."""
+    """Hands out every trial once; `ablab.orchestration.optuna.study.GridStudy` is the one of grids.
+
+    The queue of a search makes its trials while it runs, and ends some early.
+    """
 
     def enqueue(self, trials: Sequence[Trial]) -> None:
         """Take the trials to run."""
 
     def ask(self, wanted: Mapping[str, Trial]) -> Trial | None:
-        """The next trial; None where none is left."""
+        """The next trial; None where none is left, or none for now."""
 
-    def finished(self, key: str, run_id: str, metrics: Mapping[str, float]) -> None:
+    def advanced(self, event: Advanced) -> None:
+        """The trial tells its latest metrics."""
+
+    def unwanted(self) -> Mapping[str, str]:
+        """Keys of trials in flight that are to end now, with the reason; each is named once."""
+
+    def finished(self, event: Finished) -> None:
         """The trial is done."""
 
     def failed(self, key: str, run_id: str | None) -> None:
-        """The trial failed or was killed."""
+        """The trial failed, was killed or was ended."""
 
 
 class InOrder:
@@ -39,7 +49,14 @@ class InOrder:
         """See `Queue.ask`."""
         return self._waiting.popleft() if self._waiting else None
 
-    def finished(self, key: str, run_id: str, metrics: Mapping[str, float]) -> None:
+    def advanced(self, event: Advanced) -> None:
+        """See `Queue.advanced`."""
+
+    def unwanted(self) -> Mapping[str, str]:
+        """See `Queue.unwanted`."""
+        return {}
+
+    def finished(self, event: Finished) -> None:
         """See `Queue.finished`."""
 
     def failed(self, key: str, run_id: str | None) -> None:

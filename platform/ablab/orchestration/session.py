@@ -34,8 +34,14 @@ class Session:
         store: RunStore,
         progress: Progress,
         began: float,
+        *,
+        expected: int = 0,
     ) -> None:
-        """``queue`` is made only where something has to run; ``began`` is when the command did."""
+        """``queue`` is made only where something has to run; ``began`` is when the command did.
+
+        expected: trials that the queue makes by itself, beside the selected ones; about so many.
+        """
+        self._expected = expected
         self._began = began
         self._study = study
         self._selection = selection
@@ -43,7 +49,9 @@ class Session:
         self._make_queue = queue
         self._store, self._progress = store, progress
         self._failures: list[Failure] = []
-        self._killed = 0
+        self._killed = self._ended = 0
+        self._reasons: dict[str, str] = {}
+        """Why the queue had a trial ended."""
         self.finished: list[Finished] = []
 
     def run(self, launcher: str, place: Place, workers: int, *, fail_fast: bool = False) -> GridResult:
@@ -51,14 +59,16 @@ class Session:
         interrupted = False
         threads = max((trial.cell.experiment.training.threads for trial in self._trials.values()), default=1)
         skipped = len(self._selection.skipped)
-        self._progress.begin(self._study, len(self._trials), skipped, workers, threads, self._store.address)
+        to_run = len(self._trials) + self._expected
+        self._progress.begin(self._study, to_run, skipped, workers, threads, self._store.address)
         try:
-            if self._trials:
+            if to_run:
                 # In this process the caller's store is shared; a worker opens its own.
                 act = functools.partial(train, store=self._store) if launcher == "inline" else train
                 with shielded():
                     self._queue = self._make_queue()
-                    self._go(LAUNCHERS[launcher](act, place, self._hear, workers), fail_fast)
+                    self._launcher = LAUNCHERS[launcher](act, place, self._hear, workers)
+                    self._go(self._launcher, fail_fast)
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -69,7 +79,7 @@ class Session:
             completed=completed,
             killed=self._killed,
             skipped=skipped,
-            not_started=len(self._trials) - completed - self._killed - len(self._failures),
+            not_started=len(self._trials) - completed - self._killed - self._ended - len(self._failures),
             seconds=time.monotonic() - self._began,
             failures=tuple(self._failures),
             interrupted=interrupted,
@@ -93,6 +103,7 @@ class Session:
             trial = self._queue.ask(self._trials)
             if trial is None:
                 return
+            self._trials.setdefault(trial.key, trial)
             launcher.submit(trial)
 
     def _hear(self, event: Event) -> None:
@@ -101,23 +112,36 @@ class Session:
             case Started():
                 self._progress.started(trial, event.run_id)
             case Advanced():
+                self._queue.advanced(event)
                 self._progress.advanced(trial, event.epoch, event.epochs, event.values)
             case Warned():
                 self._progress.warning(trial, event.text)
             case Finished():
                 self.finished.append(event)
-                self._queue.finished(trial.key, event.run_id, event.metrics)
+                self._queue.finished(event)
                 self._progress.finished(trial, event.seconds, event.metrics)
             case Failed():
                 self._failures.append(Failure(trial.key, trial.cell.id, event.error))
                 run_id = self._settle(event, event.error)
                 self._queue.failed(trial.key, run_id)
                 self._progress.failed(trial, run_id, event.error)
+            case Killed() if event.key in self._reasons:
+                self._ended += 1
+                reason = self._reasons[event.key]
+                run_id = self._settle(event, reason)
+                if run_id is not None:
+                    self._store.tag(run_id, {"ended": reason})
+                self._queue.failed(trial.key, run_id)
+                self._progress.ended(trial, reason)
             case Killed():
                 self._killed += 1
                 run_id = self._settle(event, event.reason)
                 self._queue.failed(trial.key, run_id)
                 self._progress.killed(trial, event.reason)
+
+        for key, why in self._queue.unwanted().items():
+            self._reasons[key] = why
+            self._launcher.end(key, why)
 
     def _settle(self, event: Failed | Killed, reason: str) -> str | None:
         """Close the run of a trial that could not do it itself; returns the run's id where there is one."""

@@ -59,7 +59,7 @@ def study_status(study: str, *, paths: Paths, store: RunStore) -> StudyStatus:
     if not states and study not in (studies := store.studies()):
         raise no_study(study, studies, store.address)
     runs = tuple(state for state in states if state.role == "seed")
-    return StudyStatus(study, runs, len(states) - len(runs), holder(study, paths))
+    return StudyStatus(study, runs, sum(state.role == "pilot" for state in states), holder(study, paths))
 
 
 def lines(status: StudyStatus) -> tuple[str, ...]:

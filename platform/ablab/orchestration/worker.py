@@ -122,7 +122,8 @@ def _train_and_record(trial: Trial, place: Place, emit: Emit, writer: RunWriter,
     with contextlib.closing(TensorBoardObserver(events, resumed_at=restart.step)) as board:
         # Tracking lies below training: its observers fit the base class without being able to name it.
         tracking = cast("list[Observer]", [StoreObserver(writer), board])
-        observer = Observers([*tracking, _Reporter(trial.key, emit)])
+        reporter = _Reporter(trial.key, trial.cell.experiment.training.evaluate_every, emit)
+        observer = Observers([*tracking, reporter])
         with deferred(_PATIENCE_SECONDS) as asked_to_stop:
             if trial.cell.experiment.training.processes > 1:
                 outcome = run_together(
@@ -190,15 +191,16 @@ def _logged(file: Path) -> Iterator[None]:
 
 
 class _Reporter(Observer):
-    """Passes progress on to the orchestrating process, a few times a second at most."""
+    """Passes every evaluation on to the orchestrating process; of other epochs, a few a second at most."""
 
-    def __init__(self, key: str, emit: Emit) -> None:
-        self._key, self._emit = key, emit
+    def __init__(self, key: str, evaluate_every: int, emit: Emit) -> None:
+        self._key, self._evaluate_every, self._emit = key, evaluate_every, emit
         self._last = 0.0
 
     def progress(self, epoch: int, epochs: int, step: int, values: Mapping[str, float]) -> None:
         now = time.monotonic()
-        if epoch == epochs or now - self._last >= _SECONDS_BETWEEN_PROGRESS:
+        evaluated = epoch % self._evaluate_every == 0 or epoch == epochs
+        if evaluated or now - self._last >= _SECONDS_BETWEEN_PROGRESS:
             self._last = now
             self._emit(Advanced(self._key, epoch, epochs, dict(values)))
 

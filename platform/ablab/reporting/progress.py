@@ -51,10 +51,12 @@ class _Counts:
     done: int = 0
     failed: int = 0
     killed: int = 0
+    early: int = 0
+    """Ended on purpose."""
 
     @property
     def ended(self) -> int:
-        return self.done + self.failed + self.killed
+        return self.done + self.failed + self.killed + self.early
 
 
 def terminal_progress(console: Console | None = None, now: Clock = time.monotonic) -> LineProgress:
@@ -127,6 +129,12 @@ class LineProgress:
         self._counts.killed += 1
         self._say(f"! {trial.name} killed: {reason}; it runs again the next time")
 
+    def ended(self, trial: Trial, reason: str) -> None:
+        """A trial was ended early on purpose."""
+        self._courses.pop(trial.key, None)
+        self._counts.early += 1
+        self._line(trial, f"ended    {trial.name}  {reason}  {self._share()}")
+
     def end(self) -> None:
         """After the last trial."""
         repeated = sum(count - 1 for count in self._warned.values())
@@ -187,6 +195,7 @@ class LiveProgress(LineProgress):
         counts, running = self._counts, len(self._courses)
         left = max(0, counts.to_run - counts.ended - running)
         parts = [f"{counts.done} done", f"{counts.failed} failed", f"{running} running", f"{left} left"]
+        parts += [f"{counts.early} ended early"] if counts.early else []
         text = "  " + "   ".join(parts)
         share = counts.ended + sum(
             course.epoch / course.epochs for course in list(self._courses.values()) if course.epochs

@@ -9,8 +9,8 @@ from typing import Literal
 from ablab.spec.experiment import Experiment, Level
 
 Status = Literal["finished", "failed", "killed", "running"]
-Role = Literal["seed", "pilot"]
-"""seed: a replicate of a cell, read by comparisons. pilot: never compared."""
+Role = Literal["seed", "pilot", "search"]
+"""seed: a replicate of a cell, read by comparisons. pilot, search: never compared."""
 
 
 @dataclass(frozen=True, slots=True)

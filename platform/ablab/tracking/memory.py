@@ -155,7 +155,7 @@ class MemoryStore:
         return "memory"
 
     def tags(self, run_id: str) -> Mapping[str, str]:
-        """Tags that a run's writer has set."""
+        """Tags that were set on a run."""
         return dict(self._runs[run_id].tags)
 
     def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
@@ -183,11 +183,11 @@ class MemoryStore:
         """State of the current run of every key and role."""
         return tuple(run.state() for run in self._current(study))
 
-    def records(self, study: str) -> tuple[RunRecord, ...]:
-        """Record of the current run of every key with role 'seed'."""
+    def records(self, study: str, role: Role = "seed") -> tuple[RunRecord, ...]:
+        """Record of the current run of every key with this role."""
         if study not in self._touched:
             raise lookup.no_study(study, self.studies(), self.address)
-        return tuple(run.record() for run in self._current(study) if run.role == "seed")
+        return tuple(run.record() for run in self._current(study) if run.role == role)
 
     def find(self, run: str) -> RunState:
         """The run with this run id or key prefix."""
@@ -228,6 +228,12 @@ class MemoryStore:
         target = self._runs[run_id].folder / folder
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
+
+    def tag(self, run_id: str, values: Mapping[str, str]) -> None:
+        """Set tags of a run that has ended."""
+        if run_id not in self._runs:
+            raise lookup.no_run(run_id)
+        self._runs[run_id].tags.update(values)
 
     def close(self, run_id: str, status: Status, reason: str) -> None:
         """End a run whose process is gone; a run that has ended by itself stays as it is."""

@@ -100,8 +100,8 @@ class RunStore(Protocol):
     def states(self, study: str) -> tuple[RunState, ...]:
         """State of the current run of every (key, role); empty for a study that does not exist."""
 
-    def records(self, study: str) -> tuple[RunRecord, ...]:
-        """Record of the current run of every key with role 'seed'.
+    def records(self, study: str, role: Role = "seed") -> tuple[RunRecord, ...]:
+        """Record of the current run of every key with this role; comparisons read role 'seed'.
 
         Raises NotFoundError, naming the nearest studies, where the study does not exist.
         """
@@ -129,6 +129,12 @@ class RunStore(Protocol):
 
     def attach(self, run_id: str, file: Path, folder: str = "") -> None:
         """Keep a further file of a run that may have ended, replacing one of the same name.
+
+        Raises NotFoundError where there is no such run.
+        """
+
+    def tag(self, run_id: str, values: Mapping[str, str]) -> None:
+        """Set tags of a run that has ended.
 
         Raises NotFoundError where there is no such run.
         """

@@ -14,7 +14,7 @@ from ablab.spec.experiment import Level
 IDENTITY = ("study", "cell", "label", "seed", "key", "role", "data_fingerprint", "code_fingerprint")
 """What a run is, in the order shown."""
 
-COURSE = ("started", "attempt", "error", "warnings", "not_finite", "superseded_by", "device")
+COURSE = ("started", "attempt", "error", "ended", "warnings", "not_finite", "superseded_by", "device")
 """What happened to it."""
 
 ORIGIN = (

@@ -22,6 +22,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from ablab.errors import StoreError
+from ablab.orchestration.events import Advanced, Finished
 from ablab.paths import Paths
 from ablab.spec.experiment import Level
 from ablab.spec.identity import digest, flatten
@@ -93,10 +94,17 @@ class GridStudy:
             raise _store_error(self._paths, error) from error
         return None
 
-    def finished(self, key: str, run_id: str, metrics: Mapping[str, float]) -> None:
+    def advanced(self, event: Advanced) -> None:
+        """A grid runs every trial to its end, whatever it looks like on the way."""
+
+    def unwanted(self) -> Mapping[str, str]:
+        """None: see `advanced`."""
+        return {}
+
+    def finished(self, event: Finished) -> None:
         """Tell the validation r of a finished run; without a finite one, that it failed."""
-        value = metrics.get(OBJECTIVE, math.nan)
-        self._tell(key, run_id, value if math.isfinite(value) else None)
+        value = event.metrics.get(OBJECTIVE, math.nan)
+        self._tell(event.key, event.run_id, value if math.isfinite(value) else None)
 
     def failed(self, key: str, run_id: str | None) -> None:
         """Tell that a run failed or was killed."""

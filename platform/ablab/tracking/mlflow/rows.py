@@ -66,7 +66,7 @@ class Row:
 
     @property
     def role(self) -> str:
-        """``seed``, ``pilot``, ``superseded`` or ``cell``."""
+        """``seed``, ``pilot``, ``search``, ``superseded`` or ``cell``."""
         return self.tags.get("role", "")
 
     @property
@@ -138,7 +138,7 @@ def state(row: Row) -> RunState:
         key=row.key,
         cell=tags.get("cell", ""),
         seed=int(tags.get("seed", -1)),
-        role="pilot" if "pilot" in (row.role, tags.get(_ROLE)) else "seed",
+        role=next((role for role in get_args(Role) if role in (row.role, tags.get(_ROLE))), "seed"),
         status=status(row),
         code_fingerprint=tags.get("code_fingerprint", ""),
         seconds=_seconds(row),

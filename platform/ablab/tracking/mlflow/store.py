@@ -7,7 +7,7 @@ client, which is imported and connected at the first such call.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
 from ablab.paths import Paths
@@ -65,14 +65,14 @@ class MlflowStore:
         """State of the current run of every key and role."""
         return tuple(state(row) for row in self._current(study, full=False))
 
-    def records(self, study: str) -> tuple[RunRecord, ...]:
-        """Record of the current run of every key with role 'seed'."""
+    def records(self, study: str, role: Role = "seed") -> tuple[RunRecord, ...]:
+        """Record of the current run of every key with this role."""
         current = self._current(study, full=True)
         if not current:
             studies = self.studies()
             if study not in studies:
                 raise lookup.no_study(study, studies, self.address)
-        return tuple(record(row) for row in current if row.role == "seed")
+        return tuple(record(row) for row in current if row.role == role)
 
     def find(self, run: str) -> RunState:
         """The run with this run id or key prefix."""
@@ -102,6 +102,13 @@ class MlflowStore:
         self._connection.call(
             f"store {file.name}", lambda: client.log_artifact(run_id, str(file), folder or None)
         )
+
+    def tag(self, run_id: str, values: Mapping[str, str]) -> None:
+        """Set tags of a run that has ended."""
+        self._row(run_id)
+        for name, text in values.items():
+            set_tag = partial(self._connection.client.set_tag, run_id, name, text)
+            self._connection.call("tag a run", set_tag)
 
     def close(self, run_id: str, status: Status, reason: str) -> None:
         """End a run whose process is gone; a run that has ended by itself stays as it is."""
