@@ -1,4 +1,4 @@
-"""The cases that docstrings of specs and designs show are true."""
+"""The cases that docstrings of specs, designs and comparisons show are true."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import pkgutil
 
 import pytest
 
+import ablab.comparison
 import ablab.designs
 import ablab.spec
 
 MODULES = [
     module.name
-    for package in (ablab.spec, ablab.designs)
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    for package in (ablab.spec, ablab.designs, ablab.comparison)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
 
 

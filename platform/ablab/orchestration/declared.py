@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ablab.designs.controls import is_control
 from ablab.designs.expand import cells, contrast
 from ablab.errors import InputError, SpecError
 from ablab.paths import Paths
-from ablab.spec.experiment import Experiment
+from ablab.spec.experiment import Experiment, Level
 from ablab.spec.grid import Analysis, Grid
 from ablab.spec.identity import trial_key
 from ablab.spec.load import LoadedGrid
 from ablab.spec.record import RunRecord
+from ablab.spec.trial import Cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class DeclaredAnalysis:
     cells: Mapping[str, Experiment]
     """Cell id -> what its runs were to train."""
     seeds: tuple[int, ...]
+    levels: Mapping[str, tuple[Level, ...]]
+    """Factor -> its levels, the reference first; of a named design the keys in which its cells differ."""
 
     def holds(self, record: RunRecord) -> bool:
         """Whether the run is one of this grid's trials, on whatever version of the data.
@@ -80,13 +84,32 @@ def analysis_of(study: str, paths: Paths) -> DeclaredAnalysis | None:
         bases = {
             name: Experiment.model_validate_json(json.dumps(base)) for name, base in facts["bases"].items()
         }
-        declared = {cell.id: cell.experiment for cell in cells(grid, bases)}
-        return DeclaredAnalysis(grid.analysis, facts["reference"], facts["treatment"], declared, grid.seeds)
+        planned = cells(grid, bases)
+        return DeclaredAnalysis(
+            grid.analysis,
+            facts["reference"],
+            facts["treatment"],
+            {cell.id: cell.experiment for cell in planned},
+            grid.seeds,
+            _levels(planned),
+        )
     except (ValueError, KeyError, SpecError) as error:
         raise InputError(
             f"{file}: does not read as a declared grid ({str(error).splitlines()[0]}); 'ablab grid run FILE' "
             "writes it again; deleted, the default analysis is used"
         ) from error
+
+
+def _levels(planned: Sequence[Cell]) -> dict[str, tuple[Level, ...]]:
+    """In the order of the cells, which every design lists with its levels in the order of the file."""
+    levels: dict[str, list[Level]] = {}
+    for cell in planned:
+        if not is_control(cell.id):
+            for key, level in cell.factors.items():
+                known = levels.setdefault(key, [])
+                if level not in known:
+                    known.append(level)
+    return {key: tuple(known) for key, known in levels.items() if len(known) > 1}
 
 
 def write_atomically(file: Path, text: str) -> None:

@@ -1,20 +1,24 @@
-"""A study -> its Comparison: the runs in the store, what was declared, and the floor of the linear model."""
+"""A study -> Comparison or Findings: runs in the store, what was declared, the floor of the linear model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ablab.baselines.cache import floor
+from ablab.comparison.bootstrap import DRAWS
 from ablab.comparison.comparable import code_notes
 from ablab.comparison.compare import compare
+from ablab.comparison.convergence import Curves
+from ablab.comparison.findings import Findings, findings
 from ablab.comparison.values import Comparison
 from ablab.data.datasets import fingerprint
 from ablab.errors import DataError
-from ablab.orchestration.declared import analysis_of
+from ablab.orchestration.declared import DeclaredAnalysis, analysis_of
 from ablab.paths import Paths
 from ablab.spec.record import RunRecord
 from ablab.tracking.provenance import code_fingerprint
-from ablab.tracking.store import RunStore
+from ablab.tracking.store import Curve, RunStore
 
 
 def compare_study(
@@ -33,6 +37,67 @@ def compare_study(
 
     Raises NotFoundError (study, cell, metric, nothing finished), MixedRecordsError, StoreError.
     """
+    inputs = _inputs(study, paths, store, compute_floor)
+    declared = inputs.declared
+    return compare(
+        inputs.records,
+        study=study,
+        analysis=declared.analysis if declared else None,
+        reference=declared.reference if declared else None,
+        treatment=declared.treatment if declared else None,
+        metric=metric,
+        baseline=baseline,
+        floor=inputs.floor,
+        superseded=inputs.superseded,
+        notes=inputs.notes,
+    )
+
+
+def study_findings(
+    study: str,
+    *,
+    paths: Paths,
+    store: RunStore,
+    baseline: str | None = None,
+    metric: str | None = None,
+    compute_floor: bool = False,
+    n_draws: int = DRAWS,
+) -> Findings:
+    """Everything a study says; arguments and errors as of `compare_study`, and n_draws of the bootstrap.
+
+    Reads the curves of the runs of the declared contrast besides their records.
+    """
+    inputs = _inputs(study, paths, store, compute_floor)
+    declared = inputs.declared
+    return findings(
+        inputs.records,
+        study=study,
+        analysis=declared.analysis if declared else None,
+        reference=declared.reference if declared else None,
+        treatment=declared.treatment if declared else None,
+        levels=declared.levels if declared else None,
+        curves=_curves(inputs, store),
+        metric=metric,
+        baseline=baseline,
+        floor=inputs.floor,
+        superseded=inputs.superseded,
+        notes=inputs.notes,
+        n_draws=n_draws,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What a comparison is made of."""
+
+    records: tuple[RunRecord, ...]
+    superseded: tuple[RunRecord, ...]
+    declared: DeclaredAnalysis | None
+    floor: float | None
+    notes: tuple[str, ...]
+
+
+def _inputs(study: str, paths: Paths, store: RunStore, compute_floor: bool) -> _Inputs:
     records = store.records(study)
     declared = analysis_of(study, paths)
     notes = []
@@ -47,18 +112,19 @@ def compare_study(
         notes.append(why_not)
     finished = [record for record in records if record.status == "finished"]
     notes += code_notes(finished, code_fingerprint())
-    return compare(
-        records,
-        study=study,
-        analysis=declared.analysis if declared else None,
-        reference=declared.reference if declared else None,
-        treatment=declared.treatment if declared else None,
-        metric=metric,
-        baseline=baseline,
-        floor=linear,
-        superseded=superseded,
-        notes=notes,
-    )
+    return _Inputs(records, tuple(superseded), declared, linear, tuple(notes))
+
+
+def _curves(inputs: _Inputs, store: RunStore) -> Curves | None:
+    """Of the finished runs of the declared contrast; None where none is declared."""
+    declared = inputs.declared
+    if declared is None:
+        return None
+    curves: dict[str, Mapping[str, Curve]] = {}
+    for run in inputs.records:
+        if run.status == "finished" and run.cell in (declared.treatment, declared.reference):
+            curves[run.run_id] = store.curves(run.run_id)
+    return curves
 
 
 def _floor(records: Sequence[RunRecord], paths: Paths, compute: bool) -> tuple[float | None, str | None]:

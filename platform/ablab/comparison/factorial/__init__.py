@@ -1,0 +1,1 @@
+"""Cells that are combinations of levels -> main effects, interactions, shares of the total gain. Pure."""
