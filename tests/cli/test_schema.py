@@ -8,19 +8,20 @@ import pytest
 from click.testing import CliRunner
 
 from ablab.cli.main import cli
-from ablab.spec.schema import json_schema
+from ablab.spec.schema import SchemaKind, json_schema
 
 
 @pytest.mark.parametrize(
-    ("arguments", "kind"), [([], "experiment"), (["experiment"], "experiment"), (["grid"], "grid")]
+    ("arguments", "kind"),
+    [([], "experiment"), (["experiment"], "experiment"), (["grid"], "grid"), (["claims"], "claims")],
 )
-def test_the_schema_is_printed(arguments: list[str], kind: str) -> None:
+def test_the_schema_is_printed(arguments: list[str], kind: SchemaKind) -> None:
     result = CliRunner().invoke(cli, ["schema", *arguments])
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == json_schema("grid" if kind == "grid" else "experiment")
+    assert json.loads(result.stdout) == json_schema(kind)
 
 
 def test_another_kind_is_refused() -> None:
     result = CliRunner().invoke(cli, ["schema", "search"])
     assert result.exit_code == 2
-    assert "'search' is not one of 'experiment', 'grid'" in result.stderr
+    assert "'search' is not one of 'experiment', 'grid', 'claims'" in result.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ablab.models.build import build_model
 from ablab.models.parameter_count import parameter_count
+from ablab.spec.claims_file import load_claims
 from ablab.spec.experiment import Conformer, Improvements
 
 SMALL = {"d_model": 12, "d_inner": 20, "n_heads": 3, "n_layers": 2, "conv_kernel_size": 5}
@@ -45,3 +47,17 @@ def test_the_count_is_that_of_the_decoder(
 )
 def test_full_size(improvements: dict[str, Any], count: int) -> None:
     assert parameter_count(Conformer(), Improvements(**improvements), 64, 71) == count
+
+
+def test_the_claims_ledger_holds_what_is_counted(root: Path) -> None:
+    ledger = load_claims(root / "ablations" / "claims" / "conformer_v2_guide.yaml")
+    toggles = {
+        "original": Improvements(),
+        "simple": Improvements(residual="global", mlp_head=True),
+        "gated": Improvements(residual="gated", mlp_head=True),
+    }
+    built = {
+        arm: sum(p.numel() for p in build_model(Conformer(), on, 64, 71).parameters())
+        for arm, on in toggles.items()
+    }
+    assert ledger.parameters == built

@@ -41,6 +41,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Study": {
         "experiment": Entry("ablab.cli.experiment:experiment", "Write, list, show and run experiments."),
         "diagnose": Entry("ablab.cli.diagnose:diagnose", "Look inside a run, or judge a mechanism."),
+        "claims": Entry("ablab.cli.claims:claims", "Check what a paper or guide claims."),
         "data": Entry("ablab.cli.data:data", "Check, simulate and split recordings."),
         "baseline": Entry("ablab.cli.baseline:baseline", "Fit the linear model that a network has to beat."),
         "predict": Entry("ablab.cli.predict:predict", "Write the predictions of a finished run to files."),

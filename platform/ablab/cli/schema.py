@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ablab.cli.options import print_json
 
+if TYPE_CHECKING:
+    from ablab.spec.schema import SchemaKind
+
 
 @click.command()
-@click.argument("kind", type=click.Choice(["experiment", "grid"]), default="experiment")
-def schema(kind: str) -> None:
-    """Print the JSON schema of KIND (experiment or grid), for editors.
+@click.argument("kind", type=click.Choice(["experiment", "grid", "claims"]), default="experiment")
+def schema(kind: SchemaKind) -> None:
+    """Print the JSON schema of KIND (experiment, grid or claims), for editors.
 
     \b
     Examples:
@@ -19,4 +24,4 @@ def schema(kind: str) -> None:
     """
     from ablab.spec.schema import json_schema
 
-    print_json(json_schema("grid" if kind == "grid" else "experiment"))
+    print_json(json_schema(kind))

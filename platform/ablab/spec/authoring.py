@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ablab.errors import InputError, Problem, SpecError
 from ablab.paths import is_safe_name
+from ablab.spec.claims_file import claims_in
+from ablab.spec.claims_template import TEMPLATE
 from ablab.spec.experiment import Level
 from ablab.spec.grid import DesignName
 from ablab.spec.identity import flatten
@@ -62,6 +64,14 @@ def new_grid(
         grid_in(read_text(text, str(path)), path)
     except SpecError as error:
         raise SpecError([_as_given(problem, path) for problem in error.problems]) from error
+    return _put(path, text)
+
+
+def new_claims(name: str, folder: Path, *, force: bool = False) -> Path:
+    """Write ``folder/name.yaml``: a claims file with one example of every kind of quantity."""
+    path = _target(name, folder, force)
+    text = TEMPLATE.replace("NAME", name, 1).replace("FILE", str(path), 1)
+    claims_in(read_text(text, str(path)), path)
     return _put(path, text)
 
 

@@ -8,21 +8,23 @@ import textwrap
 from functools import cache
 from typing import Any, Literal
 
+from ablab.spec.claims import Ledger
 from ablab.spec.experiment import Conformer, Experiment, SpecModel
 from ablab.spec.grid import Grid
 from ablab.spec.shape import EXTENDS
 
-SchemaKind = Literal["experiment", "grid"]
+SchemaKind = Literal["experiment", "grid", "claims"]
+
+_MODELS: dict[SchemaKind, type[SpecModel]] = {"experiment": Experiment, "grid": Grid, "claims": Ledger}
 
 
 def json_schema(kind: SchemaKind) -> dict[str, Any]:
-    """The schema of an experiment file or of a grid file.
+    """The schema of an experiment file, a grid file or a claims file.
 
     >>> json_schema("experiment")["required"]
     ['name']
     """
-    model: type[SpecModel] = Experiment if kind == "experiment" else Grid
-    schema = model.model_json_schema()
+    schema = _MODELS[kind].model_json_schema()
     for definition in (schema, *schema.get("$defs", {}).values()):
         _describe(definition, _models()[definition["title"]])
     _allow_partial_choices(schema)

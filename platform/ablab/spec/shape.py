@@ -26,7 +26,7 @@ class Block:
     kinds: Mapping[str, type[SpecModel]]
     """Kind -> model; one entry, named '', where the block has no choice."""
     default: str
-    """The kind where none is written."""
+    """The kind where none is written; '' where one has to be."""
     is_open: bool = False
     """Whether installed packages add kinds; those that were met are among ``kinds``."""
 
@@ -121,7 +121,7 @@ def _collect(
         else:
             kinds = {each.model_fields["kind"].default: each for each in models}
             default = field.get_default(call_default_factory=True, validated_data={})
-            found[key] = Block(kinds, default.kind)
+            found[key] = Block(kinds, "" if field.is_required() else default.kind)
         for each in models:
             _collect(each, key, found, of_model)
 
