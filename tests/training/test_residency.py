@@ -16,7 +16,7 @@ from ablab.spec.trial import Trial
 from ablab.training import residency
 from ablab.training.batches import batches, timed
 from ablab.training.observer import Observer
-from ablab.training.residency import Mapped, Resident, choose, shelve
+from ablab.training.residency import Mapped, Resident, Shelf, choose, shelve
 from ablab.training.run import run
 
 CPU = torch.device("cpu")
@@ -43,9 +43,12 @@ def test_windows_are_the_recordings_samples_wherever_they_lie(
         assert np.array_equal(envelope[row], recording.envelope[start : start + 64])
 
 
-def test_a_resident_batch_is_good_until_the_next_and_takes_no_new_memory(corpus: Corpus) -> None:
+@pytest.mark.parametrize("kind", [Mapped, lambda parts, device: Resident(parts, device, device)])
+def test_a_batch_is_good_until_the_next_and_takes_no_new_memory(
+    corpus: Corpus, kind: Callable[..., Shelf]
+) -> None:
     index = draw_epoch([600] * 3, 64, 4, np.random.default_rng(0))
-    shelf = Resident(corpus.train, CPU, CPU)
+    shelf = kind(corpus.train, CPU)
     made = batches(shelf, np.zeros(3, dtype=np.int64), index, 64, 4, CPU)
     first = next(made)
     before = first.eeg.clone()

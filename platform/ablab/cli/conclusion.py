@@ -1,4 +1,4 @@
-"""What follows a grid: floor, summaries and description in the store, and the last lines on the terminal."""
+"""What follows a grid or a run: floor, summaries in the store, and the last lines on the terminal."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ablab.errors import AblabError
 if TYPE_CHECKING:
     from ablab.orchestration.result import GridResult
     from ablab.paths import Paths
+    from ablab.spec.experiment import Experiment
     from ablab.tracking.store import RunStore
 
 
@@ -26,6 +27,23 @@ def conclude(result: GridResult, *, paths: Paths, store: RunStore) -> tuple[str,
         except AblabError as error:
             click.echo(f"note: no summary: {str(error).splitlines()[0]}", err=True)
     return closing_lines(result)
+
+
+def told_standing(
+    experiment: Experiment, seed: int, study: str, *, paths: Paths, store: RunStore, err: bool
+) -> None:
+    """Print how a finished run stands against chance and the linear model."""
+    from ablab.orchestration.experiment_standing import experiment_standing
+
+    if sys.stderr.isatty():
+        click.echo("fitting the linear baseline where it is not known yet", err=True)
+    try:
+        text = experiment_standing(experiment, seed, study=study, paths=paths, store=store)
+    except AblabError as error:
+        click.echo(f"note: not compared with chance and ridge: {str(error).splitlines()[0]}", err=True)
+        return
+    if text is not None:
+        click.echo(text, err=err)
 
 
 def closing_lines(result: GridResult) -> tuple[str, ...]:

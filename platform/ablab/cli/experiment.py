@@ -155,19 +155,26 @@ def run(
     where = placed(file, overrides, gpus=gpus, processes=processes, device=device)
     loaded = where.loaded
     print_notices(loaded.notices)
+    from ablab.cli.conclusion import told_standing
     from ablab.orchestration.experiment import run_experiment
     from ablab.paths import Paths
     from ablab.reporting.progress import terminal_progress
+    from ablab.tracking.open import open_store
 
+    paths = Paths.from_environment()
+    store = open_store(paths)
     result = run_experiment(
         loaded,
         seed=seed,
-        paths=Paths.from_environment(),
+        paths=paths,
         study=study,
         device=where.device,
         gpus=where.gpus,
+        store=store,
         progress=terminal_progress(),
     )
+    if result.completed or result.skipped:
+        told_standing(loaded.experiment, seed, study, paths=paths, store=store, err=as_json)
     if as_json:
         print_json(result.as_json())
     else:

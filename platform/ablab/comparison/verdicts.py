@@ -14,6 +14,7 @@ from __future__ import annotations
 from ablab.comparison import figures
 from ablab.comparison.power import MOST_SEEDS
 from ablab.comparison.quasi_t import FEW_SEEDS
+from ablab.comparison.standing import shortfall
 from ablab.comparison.values import Comparison, Effect, Verdict, VerdictKind
 
 REFERENCE = Verdict("reference")
@@ -97,7 +98,15 @@ def label(verdict: Verdict) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """The first line of every report: data, and the verdict on the declared contrast in one sentence."""
+    """The first line of every report: data, and the verdict on the declared contrast in one sentence.
+
+    Where not even the best cell beats chance and the linear model, that stands before all else.
+    """
+    opening = shortfall(comparison)
+    return f"{opening} {_contrast(comparison)}" if opening else _contrast(comparison)
+
+
+def _contrast(comparison: Comparison) -> str:
     row = comparison.primary
     if row is None or row.effect is None:
         finding = "No contrast was declared, every difference is exploratory."

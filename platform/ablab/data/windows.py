@@ -28,7 +28,7 @@ class WindowIndex:
 
 
 class Windows(NamedTuple):
-    """A batch, freshly copied out of the memory-mapped recordings."""
+    """A batch, copied out of the memory-mapped recordings."""
 
     eeg: NDArray[np.float32]
     """``(batch, n_times, n_chans)``, C-contiguous."""
@@ -61,11 +61,20 @@ def draw_epoch(
     return WindowIndex(recording[order], starts.ravel()[order])
 
 
-def gather(recordings: Sequence[Recording], index: WindowIndex, n_times: int) -> Windows:
-    """Copy the windows of ``index`` out of the recordings, in order."""
-    n_chans = recordings[0].eeg.shape[1]
-    eeg = np.empty((len(index), n_times, n_chans), dtype=np.float32)
-    envelope = np.empty((len(index), n_times, 1), dtype=np.float32)
+def gather(
+    recordings: Sequence[Recording], index: WindowIndex, n_times: int, into: Windows | None = None
+) -> Windows:
+    """Copy the windows of ``index`` out of the recordings, in order.
+
+    into: memory of an earlier batch of as many windows, written over; None takes fresh memory, whose pages
+    cost about as much as the copy.
+    """
+    if into is None:
+        n_chans = recordings[0].eeg.shape[1]
+        eeg = np.empty((len(index), n_times, n_chans), dtype=np.float32)
+        envelope = np.empty((len(index), n_times, 1), dtype=np.float32)
+    else:
+        eeg, envelope, _ = into
     # A window is one block of its file, and hardly two of a batch lie in one file: a plain copy of each is
     # twice as fast as indexing file by file, and a turn of the loop costs 2 % of the copy.
     for row, (number, start) in enumerate(zip(index.recording.tolist(), index.start.tolist(), strict=True)):

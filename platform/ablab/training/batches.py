@@ -48,14 +48,15 @@ def batches(
 ) -> Iterator[Batch]:
     """The windows of ``index`` in order, ``batch_size`` at a time; what is left makes a last, smaller batch.
 
-    columns: per recording, its subject's column (`subject_columns`). Of a shelf a batch is good until the
-    next one is asked for: its memory may be used again.
+    columns: per recording, its subject's column (`subject_columns`). A batch is good until the next one is
+    asked for: its memory is used again.
     """
     shelf = Mapped(recordings, device) if isinstance(recordings, Sequence) else recordings
+    subject = torch.from_numpy(columns[index.recording]).to(device)
     for start in range(0, len(index), batch_size):
-        part = index[start : start + batch_size]
-        eeg, envelope = shelf.take(part, n_times)
-        yield Batch(eeg, envelope, torch.from_numpy(columns[part.recording]).to(device))
+        part = slice(start, start + batch_size)
+        eeg, envelope = shelf.take(index[part], n_times)
+        yield Batch(eeg, envelope, subject[part])
 
 
 def timed(made: Iterator[Batch], waited: Callable[[float], None]) -> Iterator[Batch]:

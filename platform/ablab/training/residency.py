@@ -6,6 +6,7 @@ The windows are the same to the bit wherever they come from; only the time to ge
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Literal, Protocol
 
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor
 
 from ablab.data.corpus import Recording
-from ablab.data.windows import WindowIndex, gather
+from ablab.data.windows import WindowIndex, Windows, gather
 
 Residency = Literal["auto", "disk", "memory", "device"]
+
+_CPU = torch.device("cpu")
 
 _MEMORY_BYTES = 2**28
 """Most that ``auto`` copies into memory: every worker of a grid holds a copy of its own, while the pages of
@@ -59,12 +62,18 @@ class Mapped:
     """Memory-mapped files; the system keeps in memory what it has room for."""
 
     def __init__(self, recordings: Sequence[Recording], device: torch.device) -> None:
-        self._recordings, self._device = recordings, device
+        # Slices of plain arrays: those of `numpy.memmap` cost as much as a short window.
+        self._recordings = [
+            replace(part, eeg=np.asarray(part.eeg), envelope=np.asarray(part.envelope)) for part in recordings
+        ]
+        self._device = device
+        self._buffers = _Buffers(device)
 
     def take(self, index: WindowIndex, n_times: int) -> tuple[Tensor, Tensor]:
         """See `Shelf.take`."""
-        windows = gather(self._recordings, index, n_times)
-        eeg, envelope = torch.from_numpy(windows.eeg), torch.from_numpy(windows.envelope)
+        n_chans = self._recordings[0].eeg.shape[1]
+        eeg, envelope = (self._buffers.of((len(index), n_times, width)) for width in (n_chans, 1))
+        gather(self._recordings, index, n_times, into=Windows(eeg.numpy(), envelope.numpy(), index.recording))
         return eeg.to(self._device), envelope.to(self._device)
 
 
@@ -79,7 +88,7 @@ class Resident:
             _joined([getattr(recording, name) for recording in recordings], place)
             for name in ("eeg", "envelope")
         )
-        self._buffers: dict[tuple[int, ...], Tensor] = {}
+        self._buffers = _Buffers(device, place)
 
     def take(self, index: WindowIndex, n_times: int) -> tuple[Tensor, Tensor]:
         """See `Shelf.take`."""
@@ -90,19 +99,43 @@ class Resident:
     def _rows(self, signal: Tensor, starts: Tensor, n_times: int) -> Tensor:
         n_columns = signal.shape[1]
         view = signal.as_strided((len(signal) - n_times + 1, n_times * n_columns), (n_columns, 1))
-        shape = (len(starts), n_times, n_columns)
-        # Fresh memory for every batch would cost as much as the copy: its pages have to be made.
-        if shape not in self._buffers:
-            self._buffers[shape] = signal.new_empty(shape)
-        rows = self._buffers[shape]
+        rows = self._buffers.of((len(starts), n_times, n_columns))
         torch.index_select(view, 0, starts.to(signal.device), out=rows.view(len(starts), -1))
         return rows.to(self._device)
+
+
+class _Buffers:
+    """The memory that batches are made in, by shape, used again: the pages of fresh memory would have to be
+    made for every batch, which costs as much as the copy."""
+
+    def __init__(self, device: torch.device, place: torch.device = _CPU) -> None:
+        """place: where they lie. device: where they go from there; a GPU reads page-locked memory faster."""
+        self._place, self._device = place, device
+        self._made: dict[tuple[int, int, int], Tensor] = {}
+
+    def of(self, shape: tuple[int, int, int]) -> Tensor:
+        if shape not in self._made:
+            if self._place.type == "cpu" and self._device.type == "cuda":
+                self._made[shape] = torch.empty(shape, pin_memory=True)
+            else:
+                self._made[shape] = _empty(shape, self._place)
+        return self._made[shape]
+
+
+def _empty(shape: tuple[int, ...], place: torch.device) -> Tensor:
+    """Fresh float32 memory; on a CPU from NumPy, which asks for large pages, and PyTorch does not.
+
+    Windows drawn at random from ordinary pages wait a third of their time for the page table.
+    """
+    if place.type == "cpu":
+        return torch.from_numpy(np.empty(shape, dtype=np.float32))
+    return torch.empty(shape, device=place)
 
 
 def _joined(
     parts: Sequence[np.ndarray[tuple[int, int], np.dtype[np.float32]]], place: torch.device
 ) -> Tensor:
-    joined = torch.empty(sum(len(part) for part in parts), parts[0].shape[1], device=place)
+    joined = _empty((sum(len(part) for part in parts), parts[0].shape[1]), place)
     end = 0
     for part in parts:
         # Recording by recording: the whole never lies in memory beside its copy on the device.
