@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 import tiny
 
+from ablab.baselines.cache import floor
+from ablab.comparison import figures
 from ablab.errors import StudyLockedError
 from ablab.orchestration.experiment import run_experiment
+from ablab.orchestration.experiment_standing import experiment_standing
 from ablab.orchestration.lock import named_lock
 from ablab.paths import Paths
 from ablab.spec.load import load_experiment
@@ -48,3 +51,22 @@ def test_the_same_trial_cannot_run_twice_at_once(tmp_path: Path, paths: Paths) -
     held = named_lock(paths.lock(f"experiments-{key}"), "it")
     with held, pytest.raises(StudyLockedError, match="tiny seed 0 is being run by process"):
         run_experiment(loaded, seed=0, paths=paths, store=store)
+
+
+def test_a_finished_run_is_set_against_chance_and_the_ridge(tmp_path: Path, paths: Paths) -> None:
+    tiny.write(tmp_path)
+    store = MemoryStore()
+    experiment = load_experiment(tmp_path / "tiny.yaml").experiment
+
+    def said(seed: int) -> str | None:
+        return experiment_standing(experiment, seed, study="experiments", paths=paths, store=store)
+
+    run_experiment(load_experiment(tmp_path / "tiny.yaml"), seed=3, paths=paths, store=store)
+    (record,) = store.records("experiments")
+    text, r = said(3), record.metrics["test/pearson"]
+    linear = floor(experiment.dataset, experiment.evaluation, paths, compute=False)
+    assert text is not None and linear is not None
+    assert text.startswith("tiny seed 3 ") and figures.plain(r) in text
+    assert ("DOES NOT BEAT" in text) is (r <= max(record.metrics["test/chance_p95"], linear.test_pearson))
+    assert figures.plain(linear.test_pearson) in text
+    assert said(4) is None

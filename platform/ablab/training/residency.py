@@ -6,7 +6,6 @@ The windows are the same to the bit wherever they come from; only the time to ge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import accumulate
 from typing import Literal, Protocol
 
@@ -64,7 +63,8 @@ class Mapped:
     def __init__(self, recordings: Sequence[Recording], device: torch.device) -> None:
         # Slices of plain arrays: those of `numpy.memmap` cost as much as a short window.
         self._recordings = [
-            replace(part, eeg=np.asarray(part.eeg), envelope=np.asarray(part.envelope)) for part in recordings
+            Recording(part.subject, part.name, np.asarray(part.eeg), np.asarray(part.envelope))
+            for part in recordings
         ]
         self._device = device
         self._buffers = _Buffers(device)
