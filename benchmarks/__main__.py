@@ -27,6 +27,7 @@ BENCHMARKS = {
     "data_wait": "share of the training loop's time in which it waits for its next batch",
     "diagnostics": "what each diagnostics preset adds to a training step, at the default interval",
     "gradient_scale": "what the gradient scale changes under Adam, Adam with clipping, and SGD",
+    "calibration": "false positives, coverage and power of the crossed quasi-t, over sizes and spreads",
     "orchestration": "seconds per trial that the launcher, Optuna and MLflow add",
 }
 RESULTS = Path(__file__).parent / "results"
