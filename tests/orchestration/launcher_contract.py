@@ -10,8 +10,9 @@ import pytest
 from acts import act
 from hand_made import trial
 
-from ablab.orchestration.events import Advanced, End, Event, Failed, Finished, Killed, Started
-from ablab.orchestration.launchers import LAUNCHERS, Launcher, Place
+from ablab.orchestration.events import Advanced, Emit, End, Event, Failed, Finished, Killed, Started
+from ablab.orchestration.launcher_table import find_launcher, read_options
+from ablab.orchestration.launchers import Launcher, Place, Request
 from ablab.spec.trial import Trial
 
 Make = Callable[[int], Launcher]
@@ -19,6 +20,7 @@ Make = Callable[[int], Launcher]
 
 class LauncherContract:
     name: str
+    options: tuple[str, ...] = ()
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Place:
@@ -30,7 +32,12 @@ class LauncherContract:
 
     @pytest.fixture
     def make(self, place: Place, heard: list[Event]) -> Make:
-        return lambda workers=1: LAUNCHERS[self.name](act, place, heard.append, workers)
+        return lambda workers=1: self.made(place, heard.append, workers)
+
+    def made(self, place: Place, emit: Emit, workers: int = 1) -> Launcher:
+        kind = find_launcher(self.name)
+        request = Request((trial("finish"),), workers, options=read_options(kind, self.options))
+        return kind.make(act, place, emit, request)
 
     def test_a_trial_tells_its_course_in_order(self, make: Make, heard: list[Event]) -> None:
         planned = trial("finish", seed=3)
@@ -69,6 +76,16 @@ class LauncherContract:
         finish(launcher)
         assert launcher.in_flight == ()
 
+    def test_a_waiting_trial_is_chosen_while_there_is_room(self, make: Make) -> None:
+        launcher, waiting = make(), [trial("finish", 0), trial("finish", 1)]
+        assert launcher.choose([]) is None
+        chosen = launcher.choose(waiting)
+        assert chosen in waiting
+        assert launcher.in_flight == ()
+        launcher.submit(chosen)
+        assert launcher.choose(waiting) is None
+        launcher.stop(5)
+
     def test_a_submit_beyond_capacity_is_refused(self, make: Make) -> None:
         launcher = make()
         launcher.submit(trial("finish", 0))
@@ -91,7 +108,7 @@ class LauncherContract:
                 launcher.end(unwanted.key, "not good enough")
                 launcher.end("0" * 32, "not in flight")
 
-        launcher = LAUNCHERS[self.name](act, place, hear, 1)
+        launcher = self.made(place, hear)
         run([unwanted, trial("finish")], launcher)
         ends = [(event.key, type(event)) for event in heard if isinstance(event, End)]
         assert ends == [(unwanted.key, Killed), (trial("finish").key, Finished)]
@@ -115,10 +132,11 @@ class LauncherContract:
 
 def run(trials: list[Trial], launcher: Launcher) -> None:
     waiting = list(trials)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while waiting or launcher.in_flight:
-        while waiting and len(launcher.in_flight) < launcher.capacity:
-            launcher.submit(waiting.pop(0))
+        while len(launcher.in_flight) < launcher.capacity and (chosen := launcher.choose(waiting)):
+            waiting.remove(chosen)
+            launcher.submit(chosen)
         launcher.wait()
         assert time.monotonic() < deadline
 

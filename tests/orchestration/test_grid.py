@@ -184,8 +184,9 @@ def test_a_locked_study_is_refused(grid: LoadedGrid, paths: Paths, store: Memory
 
 
 def test_an_unknown_launcher_is_refused(grid: LoadedGrid, paths: Paths, store: MemoryStore) -> None:
-    with pytest.raises(InputError, match=r"no launcher 'slurm' \(there are: inline, local\)"):
-        run_grid(grid, paths=paths, store=store, launcher="slurm")
+    with pytest.raises(InputError, match=r"--launcher: no launcher 'locla' \(did you mean 'local'\?\)"):
+        run_grid(grid, paths=paths, store=store, launcher="locla")
+    assert store.studies() == ()
 
 
 def test_inline_and_local_give_the_same_bits(grid: LoadedGrid, paths: Paths, store: MemoryStore) -> None:

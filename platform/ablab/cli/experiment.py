@@ -12,6 +12,7 @@ from ablab.cli.options import (
     Device,
     experiment_set_option,
     json_option,
+    launcher_option,
     print_json,
     print_notices,
 )
@@ -125,6 +126,7 @@ def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     "--gpus", type=click.IntRange(0), metavar="N", help="Train on N GPUs, one process each; 0: CPU."
 )
 @click.option("--processes", type=click.IntRange(1), metavar="N", help="Train by N processes together.")
+@launcher_option("inline")
 @json_option
 @click.pass_context
 def run(
@@ -136,6 +138,8 @@ def run(
     device: str,
     gpus: int | None,
     processes: int | None,
+    launcher: str,
+    launcher_options: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Train FILE under one seed and record it; what is done already is not trained again.
@@ -171,6 +175,8 @@ def run(
         device=where.device,
         gpus=where.gpus,
         store=store,
+        launcher=launcher,
+        launcher_options=launcher_options,
         progress=terminal_progress(),
     )
     if result.completed or result.skipped:

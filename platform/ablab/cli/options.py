@@ -72,6 +72,29 @@ def study_option(command: F) -> F:
     return click.option("--study", metavar="NAME", help="Name of the study.")(command)
 
 
+def launcher_option(default: str) -> Callable[[F], F]:
+    """``--launcher NAME`` and ``--launcher-option KEY=VALUE``, as ``launcher`` and ``launcher_options``."""
+
+    def with_them(command: F) -> F:
+        command = click.option(
+            "--launcher-option",
+            "launcher_options",
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Option of the launcher, such as address=10.0.0.1:6379 (ray) or partition=gpu (slurm).",
+        )(command)
+        return click.option(
+            "--launcher",
+            default=default,
+            show_default=True,
+            metavar="NAME",
+            help="inline: in this process, for debuggers; local: a process per trial; ray, slurm: a cluster; "
+            "or one of an installed package.",
+        )(command)
+
+    return with_them
+
+
 def print_json(value: object) -> None:
     """Exactly one JSON document on stdout; what is not finite becomes null."""
     click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))

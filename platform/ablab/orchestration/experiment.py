@@ -1,17 +1,19 @@
-"""Running one experiment under one seed, in the calling process."""
+"""Running one experiment under one seed: in the calling process, or where a launcher starts it."""
 
 from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 
 from ablab.orchestration.gpus import refuse_too_few
 from ablab.orchestration.grid import opened
 from ablab.orchestration.interruption import interruptible
-from ablab.orchestration.launchers import Place
+from ablab.orchestration.launcher_table import find_launcher, read_options
+from ablab.orchestration.launchers import Place, Request
 from ablab.orchestration.lock import named_lock
 from ablab.orchestration.progress import Progress, Silence
-from ablab.orchestration.queue import InOrder
+from ablab.orchestration.queue import Untold
 from ablab.orchestration.result import GridResult
 from ablab.orchestration.selection import Selection, standings
 from ablab.orchestration.session import Session
@@ -33,12 +35,15 @@ def run_experiment(
     study: str = "experiments",
     device: str = "auto",
     gpus: int | None = None,
+    launcher: str = "inline",
+    launcher_options: Sequence[str] = (),
     store: RunStore | None = None,
     progress: Progress | None = None,
 ) -> GridResult:
     """Train one experiment and record it; a finished run is not repeated, unless it is of other code.
 
-    gpus: that many were asked for by name, one for each process.
+    gpus: that many were asked for by name, one for each process. launcher, launcher_options: as for
+    `run_grid`.
 
     Raises InputError where they are not there, StudyLockedError where another process trains the same trial,
     DataError, StoreError.
@@ -47,6 +52,8 @@ def run_experiment(
     progress = progress or Silence()
     store = store or open_store(paths)
     experiment = loaded.experiment
+    kind = find_launcher(launcher)
+    options = read_options(kind, launcher_options)
     refuse_too_few([_cell(loaded)], device, gpus)
     with interruptible(signal.SIGINT, signal.SIGTERM):
         data = opened(experiment.dataset, paths, progress)
@@ -57,8 +64,9 @@ def run_experiment(
             found = standings([trial], store.states(study), code_fingerprint())
             done = tuple(each for each in found if each.progress == "done")
             selection = Selection(() if done else (trial,), done)
-            session = Session(study, selection, InOrder, store, progress, began)
-            return session.run("inline", Place.here(paths.root, "seed", device), 1)
+            session = Session(study, selection, Untold, store, progress, began)
+            request = Request(selection.to_run, 1, gpus, options=options)
+            return session.run(kind, Place.here(paths.root, "seed", device), request)
 
 
 def _cell(loaded: LoadedExperiment) -> Cell:

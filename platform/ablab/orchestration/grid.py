@@ -12,11 +12,11 @@ import time
 from collections.abc import Sequence
 
 from ablab.data.datasets import open_corpus
-from ablab.errors import InputError
 from ablab.orchestration.declared import declare
-from ablab.orchestration.gpus import automatic_workers, refuse_too_few
+from ablab.orchestration.gpus import refuse_too_few
 from ablab.orchestration.interruption import interruptible
-from ablab.orchestration.launchers import LAUNCHERS, Place
+from ablab.orchestration.launcher_table import find_launcher, read_options
+from ablab.orchestration.launchers import Place, Request
 from ablab.orchestration.leftovers import close_leftovers, end_old_workers
 from ablab.orchestration.lock import study_lock
 from ablab.orchestration.preparation import planned
@@ -28,7 +28,6 @@ from ablab.paths import Paths
 from ablab.spec.experiment import Dataset
 from ablab.spec.load import LoadedGrid
 from ablab.spec.record import Role
-from ablab.spec.trial import Trial
 from ablab.tracking.provenance import code_fingerprint
 from ablab.tracking.store import RunState, RunStore
 
@@ -41,6 +40,7 @@ def run_grid(
     paths: Paths,
     store: RunStore,
     launcher: str = "local",
+    launcher_options: Sequence[str] = (),
     workers: int | None = None,
     stale: StaleChoice | None = None,
     force: Sequence[str] = (),
@@ -50,28 +50,33 @@ def run_grid(
 ) -> GridResult:
     """Train what is missing of a grid, and say what happened.
 
-    workers: trials at once; None for as many as cores (or GPUs) hold. stale: what to do with finished runs of
+    launcher_options: ``key=value`` for the launcher. workers: trials at once; None for as many as there is
+    room for. stale: what to do with finished runs of
     other code. force: ids or labels of cells to run whatever their standing. fail_fast: end at the first
     failure. A first Ctrl-C or SIGTERM closes what runs as killed and returns a result; a second does not
     wait.
 
-    Raises StudyLockedError, StaleRunsError, NotFoundError (force), DataError, StoreError.
+    Raises StudyLockedError, StaleRunsError, NotFoundError (force), DataError, StoreError, and InputError for
+    a launcher that there is not, or that cannot do what is asked.
     """
     from ablab.orchestration.optuna.study import GridStudy
 
     began = time.monotonic()
     progress = progress or Silence()
     study = loaded.study
+    kind = find_launcher(launcher)
+    options = read_options(kind, launcher_options)
     with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths):
         states = settled_states(study, "seed", paths, store, progress)
         trials = planned(loaded, functools.partial(opened, paths=paths, progress=progress))
         refuse_too_few((trial.cell for trial in trials), device, loaded.grid.resources.gpus_per_trial)
-        count = worker_count(launcher, workers, trials, device)
         code = code_fingerprint()
         selection = select(standings(trials, states, code), code=code, stale=stale, force=force)
         declare(loaded, paths)
         session = Session(study, selection, lambda: GridStudy(study, trials, paths), store, progress, began)
-        return session.run(launcher, Place.here(paths.root, "seed", device), count, fail_fast=fail_fast)
+        gpus = loaded.grid.resources.gpus_per_trial
+        request = Request(selection.to_run, workers, gpus, options=options)
+        return session.run(kind, Place.here(paths.root, "seed", device), request, fail_fast=fail_fast)
 
 
 def settled_states(
@@ -93,12 +98,3 @@ def opened(dataset: Dataset, paths: Paths, progress: Progress) -> str:
     for notice in corpus.notices:
         progress.note(notice)
     return corpus.fingerprint
-
-
-def worker_count(launcher: str, workers: int | None, trials: Sequence[Trial], device: str = "auto") -> int:
-    """How many trials run at once; threads are the trials' own and are never changed."""
-    if launcher not in LAUNCHERS:
-        raise InputError(f"--launcher: no launcher {launcher!r} (there are: {', '.join(LAUNCHERS)})")
-    if launcher == "inline":
-        return 1
-    return min(workers or automatic_workers((trial.cell for trial in trials), device), len(trials))

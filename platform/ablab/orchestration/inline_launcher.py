@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from ablab.orchestration.events import Emit, End, Event, Failed, Killed
 from ablab.orchestration.interruption import exposed
-from ablab.orchestration.launchers import Act, Place
+from ablab.orchestration.launchers import Act, Launcher, Place, Request
 from ablab.spec.trial import Trial
 
 
@@ -29,6 +30,10 @@ class InlineLauncher:
     def in_flight(self) -> tuple[Trial, ...]:
         """See `Launcher.in_flight`."""
         return tuple(self._queue)
+
+    def choose(self, waiting: Sequence[Trial]) -> Trial | None:
+        """See `Launcher.choose`; one after the other, in the order given."""
+        return waiting[0] if waiting and not self._queue else None
 
     def submit(self, trial: Trial) -> None:
         """See `Launcher.submit`."""
@@ -81,3 +86,8 @@ class InlineLauncher:
     def _end(self, ends: list[End], otherwise: End) -> None:
         self._queue.popleft()
         self._emit(ends[0] if ends else otherwise)
+
+
+def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
+    """See `ablab.orchestration.launchers.MakeLauncher`."""
+    return InlineLauncher(act, place, emit)

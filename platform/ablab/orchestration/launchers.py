@@ -1,9 +1,10 @@
-"""The contract of a launcher, and the table of those there are.
+"""The contract of a launcher, and what it is told when it is made.
 
 Promises that every launcher keeps, held by one shared test class
 (``tests/orchestration/launcher_contract.py``):
 
-- ``submit`` takes a trial while fewer than ``capacity`` are in flight, and returns at once.
+- ``choose`` names the waiting trial to start now, or none while there is no room for any; it starts nothing.
+- ``submit`` takes a trial that was chosen, while fewer than ``capacity`` are in flight, and returns at once.
 - ``wait`` hands on what trials tell, in each trial's own order, and returns once at least one event was
   handed on, or after a moment. Without trials in flight it returns at once.
 - Every submitted trial ends with exactly one of Finished, Failed or Killed, and then no longer counts as in
@@ -20,14 +21,15 @@ Promises that every launcher keeps, held by one shared test class
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from ablab.orchestration.events import Emit
 from ablab.spec.record import Role
 from ablab.spec.trial import Trial
+from ablab.spec.values import SpecModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,9 @@ class Launcher(Protocol):
     def in_flight(self) -> tuple[Trial, ...]:
         """Submitted trials that have not ended, oldest first."""
 
+    def choose(self, waiting: Sequence[Trial]) -> Trial | None:
+        """The one to start now; None where there is no room."""
+
     def submit(self, trial: Trial) -> None:
         """Start a trial."""
 
@@ -80,23 +85,25 @@ class Launcher(Protocol):
         """End everything that is in flight."""
 
 
-MakeLauncher = Callable[[Act, Place, Emit, int], Launcher]
-"""(act, place, where events go, workers) -> launcher."""
+class NoOptions(SpecModel):
+    """Of a launcher that has none."""
 
 
-def _inline(act: Act, place: Place, emit: Emit, workers: int) -> Launcher:
-    from ablab.orchestration.inline_launcher import InlineLauncher
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a launcher is made for."""
 
-    return InlineLauncher(act, place, emit)
+    trials: tuple[Trial, ...]
+    """All that are to run, so that what cannot run is refused before anything does."""
+    workers: int | None = None
+    """Trials at once; None for as many as there is room for."""
+    gpus_per_trial: float | None = None
+    """As `ablab.spec.grid.Resources` has it."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Key -> how long the trial is expected to take; a key that is missing takes as long as the mean."""
+    options: SpecModel = field(default_factory=NoOptions)
+    """The launcher's own ``Options``."""
 
 
-def _local(act: Act, place: Place, emit: Emit, workers: int) -> Launcher:
-    from ablab.orchestration.local_launcher import LocalLauncher
-
-    return LocalLauncher(act, place, emit, workers)
-
-
-LAUNCHERS: Mapping[str, MakeLauncher] = {
-    "inline": _inline,
-    "local": _local,
-}
+MakeLauncher = Callable[[Act, Place, Emit, Request], Launcher]
+"""(act, place, where events go, request) -> launcher. Raises InputError where the request cannot be met."""

@@ -23,9 +23,9 @@ from multiprocessing.context import ForkServerProcess
 from ablab.errors import WorkerDiedError
 from ablab.orchestration import worker_process
 from ablab.orchestration.events import Emit, End, Failed, Killed, Started
-from ablab.orchestration.gpus import gpus_of, least_busy
+from ablab.orchestration.gpus import automatic_workers, gpus_of, least_busy
 from ablab.orchestration.interruption import requests
-from ablab.orchestration.launchers import ENDING_SECONDS, Act, Place
+from ablab.orchestration.launchers import ENDING_SECONDS, Act, Launcher, Place, Request
 from ablab.orchestration.leftovers import kill_worker, output_file
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
@@ -74,6 +74,10 @@ class LocalLauncher:
     def in_flight(self) -> tuple[Trial, ...]:
         """See `Launcher.in_flight`."""
         return tuple(worker.trial for worker in self._workers)
+
+    def choose(self, waiting: Sequence[Trial]) -> Trial | None:
+        """See `Launcher.choose`."""
+        return waiting[0] if waiting and len(self._workers) < self._capacity else None
 
     def submit(self, trial: Trial) -> None:
         """See `Launcher.submit`."""
@@ -176,6 +180,12 @@ class LocalLauncher:
         else:
             error = WorkerDiedError(_cause_of_death(exitcode, words))
             self._emit(Failed(key, worker.run_id, str(error), closed=False))
+
+
+def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
+    """See `ablab.orchestration.launchers.MakeLauncher`."""
+    workers = request.workers or automatic_workers((trial.cell for trial in request.trials), place.device)
+    return LocalLauncher(act, place, emit, workers)
 
 
 @contextmanager

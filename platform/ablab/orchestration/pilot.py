@@ -19,14 +19,15 @@ from ablab.designs.expand import cells, contrast
 from ablab.orchestration.diagnosis import Diagnosis, diagnose
 from ablab.orchestration.events import Finished
 from ablab.orchestration.gpus import refuse_too_few
-from ablab.orchestration.grid import opened, settled_states, worker_count
+from ablab.orchestration.grid import opened, settled_states
 from ablab.orchestration.interruption import interruptible
-from ablab.orchestration.launchers import Place
+from ablab.orchestration.launcher_table import find_launcher, read_options
+from ablab.orchestration.launchers import Place, Request
 from ablab.orchestration.lock import study_lock
 from ablab.orchestration.pilot_facts import PilotFacts, Spread, keep
 from ablab.orchestration.preparation import shared_fingerprint
 from ablab.orchestration.progress import Progress, Silence
-from ablab.orchestration.queue import InOrder
+from ablab.orchestration.queue import Untold
 from ablab.orchestration.result import GridResult
 from ablab.orchestration.selection import Selection
 from ablab.orchestration.session import Session
@@ -62,6 +63,7 @@ def run_pilot(
     epochs: int = 50,
     seeds: int = 2,
     launcher: str = "local",
+    launcher_options: Sequence[str] = (),
     workers: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -73,6 +75,8 @@ def run_pilot(
     began = time.monotonic()
     progress = progress or Silence()
     study = loaded.study
+    kind = find_launcher(launcher)
+    options = read_options(kind, launcher_options)
     found = cells(loaded.grid, loaded.bases)
     treatment, reference = contrast(loaded.grid, found)
     brief = [_brief(cell, epochs) for cell in (reference, treatment)]
@@ -85,9 +89,9 @@ def run_pilot(
             for seed in _seeds(loaded.grid.seeds, seeds)
         ]
         refuse_too_few(brief, device, loaded.grid.resources.gpus_per_trial)
-        count = worker_count(launcher, workers, trials, device)
-        session = Session(study, Selection(tuple(trials), ()), InOrder, store, progress, began)
-        result = session.run(launcher, Place.here(paths.root, "pilot", device), count)
+        request = Request(tuple(trials), workers, loaded.grid.resources.gpus_per_trial, options=options)
+        session = Session(study, Selection(tuple(trials), ()), Untold, store, progress, began)
+        result = session.run(kind, Place.here(paths.root, "pilot", device), request)
     ends = {event.key: event for event in session.finished}
     runs = {
         cell.id: {trial.seed: ends[trial.key] for trial in trials if trial.cell == cell and trial.key in ends}

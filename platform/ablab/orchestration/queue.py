@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from ablab.orchestration.events import Advanced, Finished
 from ablab.spec.trial import Trial
+
+Choose = Callable[[Sequence[Trial]], Trial | None]
+"""Picks one of the waiting trials, or none now: `ablab.orchestration.launchers.Launcher.choose`."""
 
 
 class Queue(Protocol):
@@ -19,8 +21,8 @@ class Queue(Protocol):
     def enqueue(self, trials: Sequence[Trial]) -> None:
         """Take the trials to run."""
 
-    def ask(self, wanted: Mapping[str, Trial]) -> Trial | None:
-        """The next trial; None where none is left, or none for now."""
+    def ask(self, choose: Choose) -> Trial | None:
+        """The next trial, chosen among those that wait; None where none is left, or none for now."""
 
     def advanced(self, event: Advanced) -> None:
         """The trial tells its latest metrics."""
@@ -35,19 +37,22 @@ class Queue(Protocol):
         """The trial failed, was killed or was ended."""
 
 
-class InOrder:
-    """As given, telling nobody: for pilots and single experiments."""
+class Untold:
+    """Tells nobody: for pilots and single experiments."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Trial] = deque()
+        self._waiting: list[Trial] = []
 
     def enqueue(self, trials: Sequence[Trial]) -> None:
         """See `Queue.enqueue`."""
         self._waiting.extend(trials)
 
-    def ask(self, wanted: Mapping[str, Trial]) -> Trial | None:
+    def ask(self, choose: Choose) -> Trial | None:
         """See `Queue.ask`."""
-        return self._waiting.popleft() if self._waiting else None
+        trial = choose(self._waiting)
+        if trial is not None:
+            self._waiting.remove(trial)
+        return trial
 
     def advanced(self, event: Advanced) -> None:
         """See `Queue.advanced`."""

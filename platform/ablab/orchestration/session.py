@@ -12,7 +12,8 @@ from collections.abc import Callable
 from ablab.orchestration.act import train
 from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started, Warned
 from ablab.orchestration.interruption import requests, shielded
-from ablab.orchestration.launchers import LAUNCHERS, Launcher, Place
+from ablab.orchestration.launcher_table import LauncherKind
+from ablab.orchestration.launchers import Launcher, Place, Request
 from ablab.orchestration.progress import Progress
 from ablab.orchestration.queue import Queue
 from ablab.orchestration.result import Failure, GridResult
@@ -54,25 +55,34 @@ class Session:
         """Why the queue had a trial ended."""
         self.finished: list[Finished] = []
 
-    def run(self, launcher: str, place: Place, workers: int, *, fail_fast: bool = False) -> GridResult:
-        """Run until nothing is left, or a failure (``fail_fast``) or an interruption ends it."""
+    def run(
+        self, kind: LauncherKind, place: Place, request: Request, *, fail_fast: bool = False
+    ) -> GridResult:
+        """Run until nothing is left, or a failure (``fail_fast``) or an interruption ends it.
+
+        Raises InputError, with nothing begun, where the launcher refuses the request.
+        """
         interrupted = False
         threads = max((trial.cell.experiment.training.threads for trial in self._trials.values()), default=1)
         skipped = len(self._selection.skipped)
         to_run = len(self._trials) + self._expected
-        self._progress.begin(self._study, to_run, skipped, workers, threads, self._store.address)
+        # In this process the caller's store is shared; a worker opens its own.
+        act = functools.partial(train, store=self._store) if kind.name == "inline" else train
+        begun = False
         try:
-            if to_run:
-                # In this process the caller's store is shared; a worker opens its own.
-                act = functools.partial(train, store=self._store) if launcher == "inline" else train
-                with shielded():
-                    self._queue = self._make_queue()
-                    self._launcher = LAUNCHERS[launcher](act, place, self._hear, workers)
-                    self._go(self._launcher, fail_fast)
+            with shielded():
+                launcher = kind.make(act, place, self._hear, request) if to_run else None
+                workers = min(launcher.capacity, to_run) if launcher else 1
+                self._progress.begin(self._study, to_run, skipped, workers, threads, self._store.address)
+                begun = True
+                if launcher:
+                    self._launcher = launcher
+                    self._go(launcher, fail_fast)
         except KeyboardInterrupt:
             interrupted = True
         finally:
-            self._progress.end()
+            if begun:
+                self._progress.end()
         completed = len(self.finished)
         return GridResult(
             study=self._study,
@@ -86,8 +96,9 @@ class Session:
         )
 
     def _go(self, launcher: Launcher, fail_fast: bool) -> None:
-        self._queue.enqueue(tuple(self._trials.values()))
         try:
+            self._queue = self._make_queue()
+            self._queue.enqueue(tuple(self._trials.values()))
             while True:
                 self._fill(launcher)
                 if not launcher.in_flight:
@@ -100,7 +111,7 @@ class Session:
 
     def _fill(self, launcher: Launcher) -> None:
         while len(launcher.in_flight) < launcher.capacity:
-            trial = self._queue.ask(self._trials)
+            trial = self._queue.ask(launcher.choose)
             if trial is None:
                 return
             self._trials.setdefault(trial.key, trial)

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ablab.errors import StoreError
 from ablab.orchestration.events import Advanced, Finished
+from ablab.orchestration.queue import Choose
 from ablab.paths import Paths
 from ablab.spec.experiment import Level
 from ablab.spec.identity import digest, flatten
@@ -53,6 +54,7 @@ class GridStudy:
             key: CategoricalDistribution(levels) for key, levels in factors.items()
         }
         self._distributions["seed"] = IntDistribution(0, _LARGEST_SEED)
+        self._waiting: list[Trial] = []
         self._asked: dict[str, optuna.Trial] = {}
         self._paths = paths
         try:
@@ -62,37 +64,24 @@ class GridStudy:
             raise _store_error(paths, error) from error
 
     def enqueue(self, trials: Sequence[Trial]) -> None:
-        """Add the trials to run; those still waiting from an earlier run are not added again."""
+        """Take the trials to run; Optuna learns of each when it starts, as the order is the launcher's."""
+        self._waiting.extend(trials)
+
+    def ask(self, choose: Choose) -> Trial | None:
+        """The chosen one of the trials that wait, which is running from now on; None where none is chosen."""
+        trial = choose(self._waiting)
+        if trial is None:
+            return None
         try:
-            waiting = {
-                trial.user_attrs.get("key")
-                for trial in self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-            }
-            for trial in trials:
-                if trial.key not in waiting:
-                    self._study.enqueue_trial(
-                        {**_factors(trial, self._keys), "seed": trial.seed},
-                        user_attrs={"key": trial.key, "cell": trial.cell.id, "seed": trial.seed},
-                    )
+            self._study.enqueue_trial(
+                {**_factors(trial, self._keys), "seed": trial.seed},
+                user_attrs={"key": trial.key, "cell": trial.cell.id, "seed": trial.seed},
+            )
+            self._asked[trial.key] = self._study.ask(self._distributions)
         except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
             raise _store_error(self._paths, error) from error
-
-    def ask(self, wanted: Mapping[str, Trial]) -> Trial | None:
-        """The next enqueued trial whose key is in ``wanted``; None where none is left.
-
-        What waits but is not wanted (already asked for, finished since, or of another code) is told failed.
-        """
-        try:
-            while self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                asked = self._study.ask(self._distributions)
-                key = str(asked.user_attrs.get("key"))
-                if key in wanted and key not in self._asked:
-                    self._asked[key] = asked
-                    return wanted[key]
-                self._study.tell(asked, state=TrialState.FAIL)
-        except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
-            raise _store_error(self._paths, error) from error
-        return None
+        self._waiting.remove(trial)
+        return trial
 
     def advanced(self, event: Advanced) -> None:
         """A grid runs every trial to its end, whatever it looks like on the way."""
@@ -123,7 +112,12 @@ class GridStudy:
             raise _store_error(self._paths, error) from error
 
     def _end_left_over(self) -> None:
-        """A killed orchestrator leaves its trials running for ever; the lock says that it is gone."""
+        """A killed orchestrator leaves its trials running for ever; the lock says that it is gone.
+
+        Earlier versions left trials waiting too, which `ask` would be given in place of the one it has added.
+        """
+        while self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            self._study.ask(self._distributions)
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._study.tell(trial.number, state=TrialState.FAIL)
 
