@@ -62,6 +62,10 @@ class Paths:
         """Live event files, ``<study>/<run name>``."""
         return self.root / "tensorboard"
 
+    def confirmation(self, study: str) -> Path:
+        """Folder of the spec files with which a study's recommendation is trained again."""
+        return self.root / "confirmations" / study
+
     def lock(self, name: str) -> Path:
         """Lock file of a study or of a shared resource."""
         return self.root / "locks" / f"{name}.lock"

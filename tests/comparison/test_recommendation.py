@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
 from tests.comparison.made_up import LEVELS, additive, all_cells, table
 from tests.comparison.study import FULL, ORIGINAL, cell_id
 
+from ablab.comparison.effects import effect
 from ablab.comparison.findings import findings
-from ablab.comparison.recommendation import Recommendation
+from ablab.comparison.recommendation import Recommendation, non_inferiority
 from ablab.spec.experiment import Improvements
 from ablab.spec.identity import trial_key
 from ablab.spec.load import load_experiment
@@ -60,3 +63,26 @@ def test_its_spec_is_the_cells_and_runs(tmp_path: Path) -> None:
     original = next(record.experiment for record in records if record.cell == found.cell)
     assert trial_key(loaded, "d", 0) == trial_key(original, "d", 0)
     assert "ablab grid confirm made_up" in found.spec
+
+
+@pytest.mark.parametrize(
+    ("shift", "n_seeds", "words"),
+    [
+        (-0.002, 6, "NOT WORSE"),
+        (-0.03, 6, "WORSE"),
+        (-0.01, 6, "INCONCLUSIVE"),
+        (0.0, 3, "EXPLORATORY with 3"),
+    ],
+)
+def test_non_inferiority_in_words(shift: float, n_seeds: int, words: str) -> None:
+    d = shift + np.random.default_rng(4).normal(0, 0.004, (10, n_seeds))
+    found = effect(d - d.mean() + shift, alpha=0.05, sesoi=0.01, scope="pooled")
+    text = non_inferiority(found, margin=0.01, alpha=0.05)
+    assert text.startswith(words)
+    assert "90 % interval" in text
+    assert text.endswith("margin .010")
+
+
+def test_non_inferiority_of_one_seed_is_not_tested() -> None:
+    found = effect(np.zeros((4, 1)), alpha=0.05, sesoi=0.01, scope="pooled")
+    assert non_inferiority(found, margin=0.01, alpha=0.05).startswith("NOT TESTED: one seed")

@@ -223,6 +223,39 @@ def run(
 
 @grid.command()
 @click.argument("study")
+@click.option(
+    "--seeds", default=5, show_default=True, type=click.IntRange(2), help="So many that STUDY did not use."
+)
+@_launch_options
+@json_option
+@click.pass_context
+def confirm(
+    context: click.Context,
+    study: str,
+    seeds: int,
+    launcher: str,
+    workers: int | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Train what STUDY recommends again, on fresh seeds, and compare it.
+
+    The recommended cell, the reference and the best cell become the study STUDY-confirm, whose declared
+    contrast is recommended against reference. Its verdict is no longer a choice made by looking.
+
+    \b
+    Example:
+      ablab grid confirm quickstart --seeds 5
+    """
+    from ablab.cli.confirming import confirm_study
+
+    paths, store = _surroundings()
+    options = {"launcher": launcher, "workers": workers, "device": device}
+    context.exit(confirm_study(study, seeds, options, paths=paths, store=store, as_json=as_json))
+
+
+@grid.command()
+@click.argument("study")
 @json_option
 def status(study: str, as_json: bool) -> None:
     """Print where STUDY stands: runs by cell, what failed and why, who runs it now.

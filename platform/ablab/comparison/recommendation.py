@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ablab.comparison import figures
 from ablab.comparison.effects import effect
 from ablab.comparison.factorial.cube import Cube
 from ablab.comparison.quasi_t import FEW_SEEDS
@@ -100,6 +101,23 @@ def recommend(
         reasons=tuple(reasons),
         spec=_spec(experiments[chosen.cell], study, chosen, best),
     )
+
+
+def non_inferiority(effect: Effect, margin: float, alpha: float) -> str:
+    """Whether a cell is shown to be not worse than another, in words; ``effect`` is the cell minus the other.
+
+    The interval is that of the one-sided test at ``alpha``: the 1 - 2 alpha interval.
+    """
+    low, high = effect.test.equivalence_low, effect.test.equivalence_high
+    if low is None or high is None:
+        return f"NOT TESTED: {effect.test.refused}"
+    shown = f"{figures.percent(1 - 2 * alpha)} interval {figures.interval(low, high, 4)}"
+    numbers = f"{figures.signed(effect.test.mean)}, {shown}, margin {figures.plain(margin, 3)}"
+    if effect.n_seeds < FEW_SEEDS:
+        return f"EXPLORATORY with {figures.plural(effect.n_seeds, 'seed')}: {numbers}"
+    if low > -margin:
+        return f"NOT WORSE: {numbers}"
+    return f"WORSE: {numbers}" if high < -margin else f"INCONCLUSIVE: {numbers}"
 
 
 def improvements_on(factors: Mapping[str, Level], reference: Mapping[str, Level]) -> int:

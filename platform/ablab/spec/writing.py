@@ -86,6 +86,22 @@ def grid_yaml(
     return "\n".join(lines) + "\n" + _block(_unflattened(more), _comments(Grid, more))
 
 
+def named_grid_yaml(
+    name: str, cells: Mapping[str, str], seeds: Sequence[int], values: Mapping[str, Level], why: str
+) -> str:
+    """A new grid file over experiment files; ``why`` is its first line, ``values`` are as in `grid_yaml`."""
+    lines = [
+        f"# {why}",
+        "kind: grid",
+        f"name: {yaml_value(name)}",
+        "design: named",
+        "cells:  # name: experiment file, relative to this one; the first is the reference",
+        *(f"  {cell}: {yaml_value(file)}" for cell, file in cells.items()),
+        f"seeds: {yaml_value(seeds)}  # each cell is trained once under each",
+    ]
+    return "\n".join(lines) + "\n" + _block(_unflattened(values), _comments(Grid, values))
+
+
 def _unflattened(values: Mapping[str, Level]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for key, value in values.items():
