@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def confirm_study(
     study: str, n_seeds: int, launch: Mapping[str, Any], *, paths: Paths, store: RunStore, as_json: bool
 ) -> int:
-    """Run and print; returns the exit code. ``launch``: launcher, workers and device of ``run_grid``."""
+    """Run and print; returns the exit code. ``launch``: launcher, workers ... as of ``run_grid``."""
     from ablab.cli.conclusion import conclude
     from ablab.cli.options import print_json
     from ablab.orchestration.confirmation import against_best, confirmation

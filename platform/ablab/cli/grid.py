@@ -234,6 +234,7 @@ def confirm(
     study: str,
     seeds: int,
     launcher: str,
+    launcher_options: tuple[str, ...],
     workers: int | None,
     device: str,
     as_json: bool,
@@ -250,7 +251,12 @@ def confirm(
     from ablab.cli.confirming import confirm_study
 
     paths, store = _surroundings()
-    options = {"launcher": launcher, "workers": workers, "device": device}
+    options = {
+        "launcher": launcher,
+        "launcher_options": launcher_options,
+        "workers": workers,
+        "device": device,
+    }
     context.exit(confirm_study(study, seeds, options, paths=paths, store=store, as_json=as_json))
 
 
