@@ -10,9 +10,9 @@ import tiny
 from ablab.designs.expand import expand
 from ablab.errors import InputError, MixedRecordsError, NotFoundError
 from ablab.orchestration.declared import declare, studies_folder
-from ablab.orchestration.study_comparison import compare_study
+from ablab.orchestration.study_comparison import compare_study, study_findings
 from ablab.paths import Paths
-from ablab.spec.load import LoadedGrid
+from ablab.spec.load import LoadedGrid, load_grid
 from ablab.spec.record import SubjectScore
 from ablab.tracking.memory import MemoryStore
 
@@ -71,3 +71,62 @@ def test_a_damaged_declaration_is_named(
     file.write_text('{"grid": {"kind": "grid"}}')
     with pytest.raises(InputError, match=r"tinygrid\.json: does not read as a declared grid"):
         compare_study("tinygrid", paths=paths, store=edited[0])
+
+
+CLAIMS = """
+kind: claims
+name: heads
+source: nobody
+arms:
+  mlp: {improvements.mlp_head: true}
+  linear: {improvements.mlp_head: false}
+numbers: {a: 2.0}
+claims:
+  sum:
+    source: s
+    statement: twice two
+    quantity: {kind: arithmetic, expression: a + a}
+    claimed: {value: 4.0}
+    data: none
+  same:
+    source: s
+    statement: the head makes no difference
+    quantity: {kind: difference, metric: test/pearson, treatment: mlp, reference: linear}
+    claimed: {value: 0.0}
+    data: any
+"""
+
+
+def test_declared_claims_are_checked_as_they_were_declared(tmp_path: Path, paths: Paths) -> None:
+    file = tmp_path / "heads.yaml"
+    file.write_text(CLAIMS)
+    grid = tiny.write(tmp_path, seeds=(0, 1, 2))
+    grid.write_text(grid.read_text() + "analysis: {claims: heads.yaml}\n")
+    loaded, store = load_grid(grid), MemoryStore()
+    _finish(store, loaded)
+    declare(loaded, paths)
+    file.unlink()
+    for found in (
+        compare_study("tinygrid", paths=paths, store=store).claims,
+        study_findings("tinygrid", paths=paths, store=store, n_draws=10).comparison.claims,
+    ):
+        assert found is not None and found.ledger == "heads"
+        assert {each.name: each.verdict for each in found.claims} == {
+            "sum": "CONFIRMED",
+            "same": "CONFIRMED",
+        }
+
+
+def test_placebo_arms_are_held_and_paired_with_the_seeds_of_the_grid(tmp_path: Path, paths: Paths) -> None:
+    grid = tiny.write(tmp_path, seeds=(0, 1, 2))
+    grid.write_text(grid.read_text() + "analysis: {placebos: [no_eeg, a_a]}\n")
+    loaded, store = load_grid(grid), MemoryStore()
+    _finish(store, loaded)
+    declare(loaded, paths)
+    found = compare_study("tinygrid", paths=paths, store=store)
+    assert found.excluded == ()
+    assert {arm.kind: arm.verdict for arm in found.placebos} == {
+        "a_a": "no difference",
+        "no_eeg": "no difference",
+    }
+    assert [arm.effect.n_seeds for arm in found.placebos] == [3, 3]

@@ -125,3 +125,36 @@ def test_wrong_calls_are_refused() -> None:
         circular_shift_null([signal], [signal], ["a"], 30, n_window=20, rng=rng, n_shifts=0)
     with pytest.raises(ValueError, match="differ in shape"):
         circular_shift_null([signal], [signal[:, None]], ["a"], 30, n_window=20, rng=rng)
+
+
+def test_p_counts_the_truth_as_one_of_the_alignments() -> None:
+    (prediction, target) = noise(11, 200, 200)
+    target = target + 0.2 * prediction
+    values = shifted_r(prediction, target, 50, 40)
+    null = circular_shift_null([prediction], [target], ["a"], 50, n_window=40, rng=np.random.default_rng(0))
+    r = segment_pearson(prediction, target, 50).mean()
+    expected = (1 + int((values >= r).sum())) / (1 + len(values))
+    assert 1 / (1 + len(values)) <= expected < 0.5
+    assert null.group_p == null.subject_p["a"] == pytest.approx(expected, abs=1e-15)
+    perfect = circular_shift_null([target], [target], ["a"], 50, n_window=40, rng=np.random.default_rng(0))
+    assert perfect.group_p == pytest.approx(1 / 122)
+
+
+def test_p_is_uniform_where_nothing_is_predicted() -> None:
+    p_values = []
+    for seed in range(200):
+        (prediction, target) = noise(1000 + seed, 300, 300)
+        null = circular_shift_null(
+            [prediction], [target], ["a"], 100, n_window=100, rng=np.random.default_rng(seed)
+        )
+        p_values.append(null.group_p)
+    assert 2 <= sum(p <= 0.05 for p in p_values) <= 20
+    assert 80 <= sum(p <= 0.5 for p in p_values) <= 120
+
+
+def test_silence_has_no_p() -> None:
+    (prediction,) = noise(12, 200)
+    null = circular_shift_null(
+        [prediction], [np.zeros(200)], ["a"], 50, n_window=40, rng=np.random.default_rng(0)
+    )
+    assert np.isnan(null.group_p) and np.isnan(null.subject_p["a"])

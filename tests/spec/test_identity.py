@@ -53,6 +53,7 @@ VALUES: dict[str, Level] = {
     "dataset.train_fraction": 0.5,
     "dataset.accept_leakage": "on purpose",
     "dataset.residency": "memory",
+    "dataset.shuffle_eeg": 0,
     "dataset.kind": "simulated",
     "dataset.path": "elsewhere",
     "dataset.subjects": ["S1"],

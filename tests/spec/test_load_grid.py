@@ -90,7 +90,10 @@ def test_a_level_in_a_line_of_its_own_is_found_there(grid: Callable[[str], Path]
         ("analysis: {contrast: {treatment: x}}\n", "ablations/g.yaml:6: analysis.contrast.reference: missing; it has no default"),
         ("analysis: {controls: [x]}\n", "ablations/g.yaml:6: analysis.controls[0]: must be 'frozen_stack', 'no_stack' or 'stack_lr_x2', not the string 'x'"),
         ("analysis: {controls: [no_stack, no_stack]}\n", "ablations/g.yaml:6: analysis.controls: names a control twice"),
-        ("analysis:\n  claims: x.yaml\n", "ablations/g.yaml:7: analysis.claims: claims files are not available in this version; leave it null"),
+        ("analysis:\n  claims: x.yaml\n", "ablations/g.yaml:7: analysis.claims: no such file: ablations/x.yaml (did you mean 'ablations/g.yaml'?)"),
+        ("analysis:\n  claims: g.yaml\n", "ablations/g.yaml:1: kind: is no claims file; one begins with 'kind: claims'"),
+        ("analysis: {placebos: [a_a, a_a]}\n", "ablations/g.yaml:6: analysis.placebos: names one twice"),
+        ("seeds: [1000000]\nanalysis: {placebos: [a_a]}\n", "ablations/g.yaml:6: seeds: must be below 1000000, where those of the placebo a_a begin"),
     ],
 )  # fmt: skip
 def test_faults_of_a_grid(grid: Callable[[str], Path], text: str, expected: str) -> None:

@@ -65,7 +65,7 @@ def make_trial() -> MakeTrial:
 @pytest.fixture
 def scores() -> tuple[SubjectScore, ...]:
     return (
-        SubjectScore("sub-001", 2, 11, 0.1 + 0.2, 1 / 3, -0.001, 0.04),
+        SubjectScore("sub-001", 2, 11, 0.1 + 0.2, 1 / 3, -0.001, 0.04, chance_p=1 / 1001),
         SubjectScore("sub-002", 1, 6, None, -0.0125, 0.0, 0.05),
         SubjectScore("sub-003", 1, 6, 0.02, 0.01, 0.0, 0.05, seen=False),
     )

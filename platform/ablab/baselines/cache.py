@@ -47,5 +47,7 @@ def _file(dataset: Dataset, evaluation: Evaluation, paths: Paths, version: int) 
         "train_fraction": dataset.train_fraction,
         "segment_seconds": evaluation.segment_seconds,
     }
+    if dataset.shuffle_eeg is not None:
+        identity["shuffle_eeg"] = dataset.shuffle_eeg
     name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
     return paths.cache / "baselines" / f"{name}.json"

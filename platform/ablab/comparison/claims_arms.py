@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ablab.comparison.figures import plural
 from ablab.designs.controls import is_control
+from ablab.designs.placebos import is_placebo
 from ablab.spec.experiment import Level
 from ablab.spec.identity import flatten
 from ablab.spec.record import RunRecord
@@ -16,7 +17,7 @@ def cell_of(arm: str, levels: Mapping[str, Level], finished: Sequence[RunRecord]
 
     A control is meant only where no cell of the design fits: it has its cell's toggles.
     """
-    specs = {record.cell: flatten(record.experiment) for record in finished}
+    specs = {record.cell: flatten(record.experiment) for record in finished if not is_placebo(record.cell)}
     fitting = [
         cell
         for cell, spec in specs.items()

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from ablab.comparison.claims_arms import cell_of
 from ablab.comparison.claims_values import Measured
+from ablab.comparison.convergence import convergence
 from ablab.comparison.figures import plural
 from ablab.comparison.mean_test import mean_test
 from ablab.comparison.table import PER_SUBJECT, complete, matrices, paired, tidy
 from ablab.comparison.values import MeanTest, ModelScope
-from ablab.spec.claims import Claim, Course, Difference, Ledger, Metric, Ratio, arms_of
+from ablab.spec.claims import Claim, Course, Difference, EpochsToConverge, Ledger, Metric, Ratio, arms_of
 from ablab.spec.record import RunRecord
 
 FEWEST_SEEDS = 3
@@ -65,6 +66,8 @@ class StudyEvidence:
                 return self._ratio(metric, cells[ours], cells[theirs], alpha)
             case Course(arm=arm):
                 return self._course(quantity, cells[arm], alpha)
+            case EpochsToConverge(treatment=ours, reference=theirs):
+                return self._epochs(cells[ours], cells[theirs], alpha)
         raise AssertionError(f"{quantity.kind} needs no run")
 
     def _metric(self, metric: str, cell: str, alpha: float) -> Measured | str:
@@ -113,6 +116,14 @@ class StudyEvidence:
         extreme = min if quantity.extreme == "lowest" else max
         values = np.array([[extreme(course) for course in courses]])
         return _measured(mean_test(values, alpha, "pooled"), values, quantity.metric, None)
+
+    def _epochs(self, treatment: str, reference: str, alpha: float) -> Measured | str:
+        runs = [record for record in self.finished if record.cell in (treatment, reference)]
+        curves = {record.run_id: self.curves(record.run_id) for record in runs}
+        found = convergence(runs, curves, treatment=treatment, reference=reference, alpha=alpha)
+        if isinstance(found, str):
+            return found
+        return _tested(found.difference, len(found.seeds), None, 0.0, prefix="restricted mean epochs, ")
 
     def _by_seed(self, metric: str, cell: str) -> dict[int, float]:
         return {

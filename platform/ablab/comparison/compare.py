@@ -8,14 +8,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ablab.comparison import verdicts
+from ablab.comparison.chance import subject_chance
 from ablab.comparison.comparable import check_comparable
 from ablab.comparison.effects import effect
 from ablab.comparison.figures import plural
 from ablab.comparison.left_out import left_out, not_declared
+from ablab.comparison.placebos import placebo_arms
 from ablab.comparison.rows import cell_row
 from ablab.comparison.table import PER_SUBJECT, matrices, paired, seeds_of, tidy
 from ablab.comparison.values import Comparison, Row
 from ablab.designs.controls import is_control
+from ablab.designs.placebos import is_placebo
 from ablab.errors import NotFoundError
 from ablab.spec.grid import Analysis
 from ablab.spec.record import RunRecord
@@ -86,8 +89,8 @@ def compare(
                 verdict=verdict,
                 alpha=analysis.alpha,
                 scope=analysis.model_scope,
-                floor=floor,
-                chance=chance,
+                floor=None if is_placebo(cell) else floor,
+                chance=None if is_placebo(cell) else chance,
             )
         )
     datasets = [record.experiment.dataset for record in finished]
@@ -112,6 +115,16 @@ def compare(
         floor=floor,
         chance=chance,
         above_chance=_above_chance(cells[baseline]) if on_test else None,
+        chance_by_subject=subject_chance(cells[baseline]) if on_test else (),
+        placebos=placebo_arms(
+            cells,
+            scores,
+            treatment=treatment,
+            reference=reference,
+            alpha=analysis.alpha,
+            sesoi=sesoi,
+            scope=analysis.model_scope,
+        ),
         notes=(*remarks, *notes),
     )
 

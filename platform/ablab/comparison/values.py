@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ablab.comparison.chance import SubjectChance
+from ablab.comparison.claims_values import ClaimsReport
 from ablab.comparison.variance import Components
 from ablab.spec.experiment import Level
+from ablab.spec.grid import Placebo
 
 ModelScope = Literal["pooled", "per_subject"]
 """pooled: one model per seed learns from all subjects. per_subject: every subject has models of its own."""
@@ -116,6 +119,26 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceboArm:
+    """One comparison of nothing with nothing."""
+
+    kind: Placebo
+    cell: str
+    against: str
+    effect: Effect
+    verdict: Literal["difference", "no difference", "not tested"]
+    """difference: the 1 - alpha interval excludes zero, which is a false positive."""
+    above_chance: tuple[int, int] | None = None
+    """Of no_eeg: in how many of both cells' runs, of how many, test r is above the run's own 95th percentile
+    of chance; 5 % of them by chance alone."""
+
+    @property
+    def false_positive(self) -> bool:
+        """Whether a difference was found where there is none."""
+        return self.verdict == "difference"
+
+
+@dataclass(frozen=True, slots=True)
 class Excluded:
     """Something that did not enter the comparison, or part of it, and why."""
 
@@ -155,6 +178,12 @@ class Comparison:
     """95th percentile of the circular-shift null; the largest over the reference's seeds."""
     above_chance: tuple[int, int] | None = None
     """In how many of the reference's runs, of how many, r is above that run's own 95th percentile."""
+    chance_by_subject: tuple[SubjectChance, ...] = ()
+    """The reference's subjects against chance, where the metric is test r."""
+    placebos: tuple[PlaceboArm, ...] = ()
+    """Comparisons of nothing with nothing, where the study has placebo arms."""
+    claims: ClaimsReport | None = None
+    """The declared claims file, checked against these runs."""
     notes: tuple[str, ...] = ()
 
     @property

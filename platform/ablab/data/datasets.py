@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ablab.data import simulate, split_folder
 from ablab.data.corpus import Corpus, DataSummary
+from ablab.data.shuffled import shuffled
 from ablab.paths import Paths
 from ablab.spec.experiment import Dataset
 
@@ -34,8 +35,12 @@ DATASETS: dict[str, Source] = {
 
 
 def open_corpus(dataset: Dataset, paths: Paths) -> Corpus:
-    """The recordings that this block of an experiment names, checked, with its subset applied."""
-    return DATASETS[dataset.kind].open_corpus(dataset, paths)
+    """The recordings that this block of an experiment names, checked, with its subset applied.
+
+    The fingerprint is that of the recordings, also where their EEG is shuffled (``dataset.shuffle_eeg``).
+    """
+    corpus = DATASETS[dataset.kind].open_corpus(dataset, paths)
+    return corpus if dataset.shuffle_eeg is None else shuffled(corpus, dataset.shuffle_eeg)
 
 
 def fingerprint(dataset: Dataset, paths: Paths) -> str:

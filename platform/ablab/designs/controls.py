@@ -14,7 +14,8 @@ from ablab.spec.identity import flatten, trial_key
 from ablab.spec.load import with_values
 from ablab.spec.trial import Cell
 
-_MARK = ",control="
+MARK = ",control="
+"""Between a cell's id and what was made of it."""
 _RATE = "training.layer_rates.stack"
 _LAYERS = "model.n_layers"
 
@@ -34,7 +35,7 @@ def control_cell(grid: Grid, cell: Cell, control: Control) -> Cell:
         reason = f"cell '{cell.id}' has no blocks ({_LAYERS}) that {control} could be made of"
         raise SpecError([Problem(grid.name, None, "analysis.controls", reason)])
     return Cell(
-        id=f"{cell.id}{_MARK}{control}",
+        id=f"{cell.id}{MARK}{control}",
         label=f"{cell.label} · {control}",
         factors={**cell.factors, **values},
         experiment=with_values(cell.experiment, values),
@@ -59,12 +60,12 @@ def control_values(experiment: Experiment, control: Control) -> dict[str, Level]
 
 
 def is_control(cell_id: str) -> bool:
-    """Whether a cell is a trained control of another.
+    """Whether a cell is a control of another: a trained control, or a placebo (`designs.placebos`).
 
     >>> is_control("residual=gated,control=frozen_stack"), is_control("residual=gated")
     (True, False)
     """
-    return _MARK in cell_id
+    return MARK in cell_id
 
 
 def is_control_of(control: Experiment, cell: Experiment, kind: Control) -> bool:

@@ -11,6 +11,7 @@ from ablab.designs.labels import cell_id, label
 from ablab.designs.leave_one_out import leave_one_out
 from ablab.designs.named import named_factors
 from ablab.designs.one_at_a_time import one_at_a_time
+from ablab.designs.placebos import placebo_cells, seeds_of
 from ablab.errors import Problem, SpecError
 from ablab.spec.experiment import Experiment, Level
 from ablab.spec.grid import Grid
@@ -30,18 +31,23 @@ DESIGNS: Mapping[str, Design] = {
 
 
 def cells(grid: Grid, bases: Mapping[str, Experiment]) -> tuple[Cell, ...]:
-    """The cells of the grid, the reference cell first, the declared controls last.
+    """The cells of the grid, the reference cell first, the declared controls and placebos last.
 
     ``bases``: '' -> the base experiment, or cell name -> experiment in a named design.
     Raises SpecError where levels do not fit one another, where two cells are the same experiment, and where
     the declared contrast is not between two of the cells.
     """
     designed = _designed(grid, bases)
-    if not grid.analysis.controls:
+    if not grid.analysis.controls and not grid.analysis.placebos:
         return designed
     there = {trial_key(cell.experiment, "", 0) for cell in designed}
-    controls = controlled(grid, contrast(grid, designed)[::-1])
-    return (*designed, *(cell for cell in controls if trial_key(cell.experiment, "", 0) not in there))
+    treatment, against = contrast(grid, designed)
+    controls = controlled(grid, (against, treatment))
+    return (
+        *designed,
+        *(cell for cell in controls if trial_key(cell.experiment, "", 0) not in there),
+        *placebo_cells(grid, treatment, against),
+    )
 
 
 def _designed(grid: Grid, bases: Mapping[str, Experiment]) -> tuple[Cell, ...]:
@@ -83,7 +89,7 @@ def expand(
             data_fingerprint,
         )
         for cell in cells(grid, bases)
-        for seed in grid.seeds
+        for seed in seeds_of(cell.id, grid.seeds)
     )
 
 

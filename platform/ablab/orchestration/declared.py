@@ -14,8 +14,10 @@ from pathlib import Path
 
 from ablab.designs.controls import is_control
 from ablab.designs.expand import cells, contrast
+from ablab.designs.placebos import seeds_of
 from ablab.errors import InputError, SpecError
 from ablab.paths import Paths
+from ablab.spec.claims import Ledger
 from ablab.spec.experiment import Experiment, Level
 from ablab.spec.grid import Analysis, Grid
 from ablab.spec.identity import trial_key
@@ -36,6 +38,8 @@ class DeclaredAnalysis:
     seeds: tuple[int, ...]
     levels: Mapping[str, tuple[Level, ...]]
     """Factor -> its levels, the reference first; of a named design the keys in which its cells differ."""
+    claims: Ledger | None = None
+    """What the study was to decide, as its claims file said it then."""
 
     def holds(self, record: RunRecord) -> bool:
         """Whether the run is one of this grid's trials, on whatever version of the data.
@@ -44,7 +48,7 @@ class DeclaredAnalysis:
         declared factors, and only those of the last declaration may be compared.
         """
         experiment = self.cells.get(record.cell)
-        if experiment is None or record.seed not in self.seeds:
+        if experiment is None or record.seed not in seeds_of(record.cell, self.seeds):
             return False
         return trial_key(experiment, record.data_fingerprint, record.seed) == record.key
 
@@ -64,6 +68,7 @@ def declare(loaded: LoadedGrid, paths: Paths) -> Path:
         "bases": {name: base.model_dump(mode="json") for name, base in loaded.bases.items()},
         "reference": reference.id,
         "treatment": treatment.id,
+        "claims": None if loaded.claims is None else loaded.claims.model_dump(mode="json"),
     }
     file = studies_folder(paths) / f"{loaded.study}.json"
     write_atomically(file, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
@@ -92,6 +97,7 @@ def analysis_of(study: str, paths: Paths) -> DeclaredAnalysis | None:
             {cell.id: cell.experiment for cell in planned},
             grid.seeds,
             _levels(planned),
+            _claims(facts.get("claims")),  # absent in declarations of earlier versions
         )
     except (ValueError, KeyError, SpecError) as error:
         raise InputError(
@@ -110,6 +116,10 @@ def _levels(planned: Sequence[Cell]) -> dict[str, tuple[Level, ...]]:
                 if level not in known:
                     known.append(level)
     return {key: tuple(known) for key, known in levels.items() if len(known) > 1}
+
+
+def _claims(facts: object) -> Ledger | None:
+    return None if facts is None else Ledger.model_validate_json(json.dumps(facts))
 
 
 def write_atomically(file: Path, text: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablab.designs.expand import cells
+from ablab.designs.placebos import seeds_of
 from ablab.spec.grid import Grid
 from ablab.spec.load import LoadedGrid
 from ablab.spec.trial import Cell
@@ -64,7 +65,9 @@ class Plan:
 def plan_offline(loaded: LoadedGrid) -> Plan:
     """Cells and seeds only; imports nothing heavy and reads nothing but the spec."""
     found = cells(loaded.grid, loaded.bases)
-    trials = tuple(PlannedTrial(cell.id, seed) for cell in found for seed in loaded.grid.seeds)
+    trials = tuple(
+        PlannedTrial(cell.id, seed) for cell in found for seed in seeds_of(cell.id, loaded.grid.seeds)
+    )
     return Plan(loaded.study, loaded.grid, found, trials)
 
 

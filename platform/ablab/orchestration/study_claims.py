@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ablab.comparison.claims import check_claims
 from ablab.comparison.claims_evidence import StudyEvidence
 from ablab.comparison.claims_values import ClaimsReport
@@ -11,6 +13,7 @@ from ablab.orchestration.declared import analysis_of
 from ablab.paths import Paths
 from ablab.spec.claims import Ledger
 from ablab.spec.grid import Analysis
+from ablab.spec.record import RunRecord
 from ablab.tracking.provenance import code_fingerprint
 from ablab.tracking.store import RunStore
 
@@ -22,16 +25,20 @@ def claims_of_study(ledger: Ledger, study: str, *, paths: Paths, store: RunStore
     """
     records = store.records(study)
     declared = analysis_of(study, paths)
-    finished = tuple(
-        record
-        for record in records
-        if record.status == "finished" and (declared is None or declared.holds(record))
-    )
+    if declared is not None:
+        records = tuple(record for record in records if declared.holds(record))
+    return claims_of_records(ledger, study, records, declared.analysis if declared else Analysis(), store)
+
+
+def claims_of_records(
+    ledger: Ledger, study: str, records: Sequence[RunRecord], analysis: Analysis, store: RunStore
+) -> ClaimsReport:
+    """The same, of a study whose runs have been read; only those that are finished count."""
+    finished = tuple(record for record in records if record.status == "finished")
     if not finished:
         raise NotFoundError(
             f"study '{study}' has no finished run to check claims against; see: ablab grid status {study}"
         )
     notes = (*check_comparable(finished), *code_notes(finished, code_fingerprint()))
-    analysis = declared.analysis if declared is not None else Analysis()
     evidence = StudyEvidence(study, finished, store.curves, analysis.model_scope, notes)
     return check_claims(ledger, evidence, alpha=analysis.alpha)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ablab.baselines.cache import floor
 from ablab.comparison.bootstrap import DRAWS
+from ablab.comparison.claims_values import ClaimsReport
 from ablab.comparison.comparable import code_notes
 from ablab.comparison.compare import compare
 from ablab.comparison.convergence import Curves
 from ablab.comparison.findings import Findings, findings
 from ablab.comparison.values import Comparison
 from ablab.data.datasets import fingerprint
+from ablab.designs.placebos import as_replicates, is_placebo
 from ablab.errors import DataError
 from ablab.orchestration.declared import DeclaredAnalysis, analysis_of
+from ablab.orchestration.study_claims import claims_of_records
 from ablab.paths import Paths
 from ablab.spec.record import RunRecord
 from ablab.tracking.provenance import code_fingerprint
@@ -39,7 +42,7 @@ def compare_study(
     """
     inputs = _inputs(study, paths, store, compute_floor)
     declared = inputs.declared
-    return compare(
+    found = compare(
         inputs.records,
         study=study,
         analysis=declared.analysis if declared else None,
@@ -51,6 +54,7 @@ def compare_study(
         superseded=inputs.superseded,
         notes=inputs.notes,
     )
+    return replace(found, claims=_claims(inputs, study, store))
 
 
 def study_findings(
@@ -69,7 +73,7 @@ def study_findings(
     """
     inputs = _inputs(study, paths, store, compute_floor)
     declared = inputs.declared
-    return findings(
+    found = findings(
         inputs.records,
         study=study,
         analysis=declared.analysis if declared else None,
@@ -84,6 +88,7 @@ def study_findings(
         notes=inputs.notes,
         n_draws=n_draws,
     )
+    return replace(found, comparison=replace(found.comparison, claims=_claims(inputs, study, store)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,15 @@ def _inputs(study: str, paths: Paths, store: RunStore, compute_floor: bool) -> _
         notes.append(why_not)
     finished = [record for record in records if record.status == "finished"]
     notes += code_notes(finished, code_fingerprint())
-    return _Inputs(records, tuple(superseded), declared, linear, tuple(notes))
+    return _Inputs(as_replicates(records), tuple(superseded), declared, linear, tuple(notes))
+
+
+def _claims(inputs: _Inputs, study: str, store: RunStore) -> ClaimsReport | None:
+    """The declared claims held against the runs; None where none are declared."""
+    declared = inputs.declared
+    if declared is None or declared.claims is None:
+        return None
+    return claims_of_records(declared.claims, study, inputs.records, declared.analysis, store)
 
 
 def _curves(inputs: _Inputs, store: RunStore) -> Curves | None:
@@ -129,7 +142,8 @@ def _curves(inputs: _Inputs, store: RunStore) -> Curves | None:
 
 def _floor(records: Sequence[RunRecord], paths: Paths, compute: bool) -> tuple[float | None, str | None]:
     """Test r of the linear model on the data that the runs were trained on; or why it is not known."""
-    finished = next((record for record in records if record.status == "finished"), None)
+    trained = (each for each in records if each.status == "finished" and not is_placebo(each.cell))
+    finished = next(trained, None)
     if finished is None:
         return None, None
     experiment = finished.experiment

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ablab.comparison import figures, verdicts
 from ablab.comparison.values import Comparison, Excluded, Row
+from ablab.reporting.claims import summary
 
 Line = tuple[str, str]
 """A short name, and one sentence or list."""
@@ -30,6 +31,9 @@ def lines(
     if comparison.primary is not None:
         found += _effect(comparison, comparison.primary)
     found += _floor(comparison)
+    found += _placebos(comparison)
+    if comparison.claims is not None:
+        found.append(("claims", f"{comparison.claims.ledger}: {summary(comparison.claims)}"))
     found.append(("scope", "   ".join(f"{name} {answer}" for name, answer in verdicts.scope(comparison))))
     if comparison.simulated:
         found.append(("data", "simulated: shows that the machinery works, says nothing about real EEG"))
@@ -111,8 +115,35 @@ def _floor(comparison: Comparison) -> list[Line]:
         if comparison.above_chance is not None:
             above, runs = comparison.above_chance
             text += f", reference above it in {above} of {figures.plural(runs, 'seed')}"
+        text += _subjects_above_chance(comparison)
         parts.append(text + _flagged(comparison.rows, "below_chance"))
     return [("floor", "   ".join(parts))]
+
+
+def _subjects_above_chance(comparison: Comparison) -> str:
+    p_values = [each.p_value for each in comparison.chance_by_subject]
+    known = [p for p in p_values if p is not None]
+    if not known or len(known) < len(p_values):
+        return ""
+    above = sum(p <= comparison.alpha for p in known)
+    return f" and in {above} of {figures.plural(len(known), 'subject')} alone"
+
+
+def _placebos(comparison: Comparison) -> list[Line]:
+    """How often the platform found a difference where there is none."""
+    tested = [arm for arm in comparison.placebos if arm.verdict != "not tested"]
+    if not comparison.placebos:
+        return []
+    false = sum(arm.false_positive for arm in tested)
+    parts = [f"{false} of {figures.plural(len(tested), 'placebo comparison')} found a difference"]
+    for arm in comparison.placebos:
+        test = arm.effect.test
+        text = f"{arm.kind} {figures.signed(test.mean)} {figures.interval(test.ci_low, test.ci_high)}"
+        if arm.above_chance is not None:
+            above, runs = arm.above_chance
+            text += f", above chance in {above} of {figures.plural(runs, 'run')}"
+        parts.append(text)
+    return [("placebo", "   ".join(parts))]
 
 
 def _flagged(rows: Sequence[Row], flag: str) -> str:

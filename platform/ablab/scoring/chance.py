@@ -14,9 +14,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ablab.scoring.aggregate import by_subject, mean_of_scored
+from ablab.scoring.aggregate import by_subject, mean_of_scored, subject_means
 from ablab.scoring.pearson import Signal, unit
-from ablab.scoring.segments import is_constant, segments
+from ablab.scoring.segments import is_constant, segment_pearson, segments
 
 _CHUNK_SAMPLES = 1 << 17
 """Samples of shifted windows held at once: 1 MiB of float64, which stays in a core's cache."""
@@ -34,6 +34,9 @@ class ChanceNull:
     subject_p95: Mapping[str, float]
     n_draws: int
     """Draws of the group's null."""
+    group_p: float
+    """Share of draws at least as high as the score, the score counted as one of them: (1 + k) / (1 + n)."""
+    subject_p: Mapping[str, float]
 
 
 def circular_shift_null(
@@ -54,7 +57,7 @@ def circular_shift_null(
     drawn without replacement until all were used; there are ``n_shifts`` draws, or as many as combinations
     of shifts exist.
 
-    Where a null has no value (every target constant) its mean and percentile are NaN.
+    Where a null has no value (every target constant) its mean, percentile and p are NaN.
     """
     if not len(predictions) == len(targets) == len(subjects):
         raise ValueError(
@@ -68,16 +71,21 @@ def circular_shift_null(
         for prediction, target in zip(predictions, targets, strict=True)
     ]
     drawn = [values[_draws(len(values), n_shifts, rng)] for values in every_shift]
-    subject_mean, subject_p95, subject_null = {}, {}, []
+    observed = subject_means(
+        [segment_pearson(p, t, n_segment) for p, t in zip(predictions, targets, strict=True)], subjects
+    )
+    subject_mean, subject_p95, subject_p, subject_null = {}, {}, {}, []
     for subject, members in by_subject(subjects).items():
         null = mean_of_scored(np.stack([drawn[member] for member in members]), axis=0)
         distinct = null[: _n_combinations([len(every_shift[member]) for member in members], n_shifts)]
         subject_mean[subject], subject_p95[subject] = _summary(distinct)
+        subject_p[subject] = _p(distinct, observed.subjects[subject].r)
         subject_null.append(null)
     group = mean_of_scored(np.stack(subject_null), axis=0) if subject_null else np.empty(0)
     group = group[: _n_combinations([len(values) for values in every_shift], n_shifts)]
     mean, p95 = _summary(group)
-    return ChanceNull(mean, p95, subject_mean, subject_p95, n_draws=len(group))
+    p = _p(group, observed.mean)
+    return ChanceNull(mean, p95, subject_mean, subject_p95, len(group), p, subject_p)
 
 
 def shifted_r(prediction: Signal, target: Signal, n_segment: int, n_window: int) -> NDArray[np.float64]:
@@ -116,6 +124,14 @@ def _n_combinations(n_allowed: Sequence[int], n_shifts: int) -> int:
         if total >= n_shifts:
             return n_shifts
     return total
+
+
+def _p(null: NDArray[np.float64], observed: float) -> float:
+    """One-sided p of a score under its null; never zero, since the truth is one possible alignment."""
+    values = null[~np.isnan(null)]
+    if not len(values) or np.isnan(observed):
+        return float("nan")
+    return float((1 + np.count_nonzero(values >= observed)) / (1 + len(values)))
 
 
 def _summary(null: NDArray[np.float64]) -> tuple[float, float]:

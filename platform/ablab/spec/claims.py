@@ -77,8 +77,16 @@ class Course(SpecModel):
     extreme: Literal["lowest", "highest"]
 
 
+class EpochsToConverge(SpecModel):
+    """Epochs until validation r reaches 95 % of the reference's best, treatment minus reference."""
+
+    kind: Literal["epochs_to_converge"] = "epochs_to_converge"
+    treatment: Name
+    reference: Name
+
+
 Quantity = Annotated[
-    Arithmetic | Parameters | Metric | Difference | Ratio | Course,
+    Arithmetic | Parameters | Metric | Difference | Ratio | Course | EpochsToConverge,
     Field(discriminator="kind"),
 ]
 

@@ -31,6 +31,9 @@ class _Windowed(SpecModel):
     """Share of each training recording that is used, from its start."""
     residency: Literal["auto", "disk", "memory", "device"] = "auto"
     """Where training windows are drawn from; not part of the identity: the windows are the same bits."""
+    shuffle_eeg: Annotated[int, Field(ge=0)] | None = None
+    """Placebo: seed under which the EEG of every recording is shuffled in time, in blocks of a second, in all
+    splits; null leaves it as recorded."""
     accept_leakage: str | None = Field(default=None, min_length=1)
     """Reason for training in spite of leaked segments; printed in every report."""
 

@@ -12,10 +12,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from ablab.spec.experiment import AsTuple, Name, Positive, SpecModel
-from ablab.spec.values import Count
+from ablab.spec.values import Count, Distinct
 
 DesignName = Literal["full_factorial", "leave_one_out", "add_one_in", "one_at_a_time", "named"]
 Control = Literal["frozen_stack", "no_stack", "stack_lr_x2"]
+Placebo = Literal["no_eeg", "a_a"]
+
+FRESH_SEEDS = 1_000_000
+"""Where the seeds of the placebo a_a begin: seed s has its partner at this plus s."""
 
 
 def _levels(value: Any) -> Any:
@@ -47,15 +51,16 @@ class Analysis(SpecModel):
     """pooled: one model is trained on all subjects, so that seeds and subjects are crossed."""
     controls: Annotated[tuple[Control, ...], AsTuple] = ()
     """Trained controls of both cells of the contrast: frozen_stack, no_stack, stack_lr_x2."""
-    claims: str | None = None
-    """Claims file; this version checks none, so only null is accepted."""
+    placebos: Annotated[tuple[Placebo, ...], AsTuple, Distinct] = ()
+    """Arms in which nothing can be better: no_eeg, both cells of the contrast on EEG shuffled in time; a_a,
+    the reference once more on fresh seeds."""
+    claims: str | None = Field(default=None, min_length=1)
+    """Claims file, relative to the grid's file: what the study is to decide (``ablab claims``)."""
 
     @model_validator(mode="after")
     def _available(self) -> Analysis:
         if len(set(self.controls)) != len(self.controls):
             raise ValueError("controls: names a control twice")
-        if self.claims is not None:
-            raise ValueError("claims: claims files are not available in this version; leave it null")
         return self
 
 
@@ -88,6 +93,8 @@ class Grid(SpecModel):
     def _consistent(self) -> Grid:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: names a seed twice")
+        if "a_a" in self.analysis.placebos and max(self.seeds) >= FRESH_SEEDS:
+            raise ValueError(f"seeds: must be below {FRESH_SEEDS}, where those of the placebo a_a begin")
         if self.design == "named":
             if not self.cells:
                 raise ValueError("cells: design 'named' needs at least one cell (name: experiment file)")

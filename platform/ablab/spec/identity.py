@@ -33,6 +33,7 @@ ADDED: Mapping[str, Level] = MappingProxyType(
         "training.early_stopping": None,
         "training.compile": False,
         "evaluation.protocols": (),
+        "dataset.shuffle_eeg": None,
     }
 )
 """Keys added after the first version -> their default at introduction. Left out of the hash while they have

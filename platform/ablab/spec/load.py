@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ablab.errors import Problem, SpecError
 from ablab.spec.check import Fault, check
+from ablab.spec.claims import Ledger
+from ablab.spec.claims_file import load_claims
 from ablab.spec.experiment import Experiment, Level, SpecModel
 from ablab.spec.factors import check_factors, check_overridden_factors, check_same_measure
 from ablab.spec.files import Chain, beside, existing, read_chain, refuse_other_studies
@@ -55,6 +57,8 @@ class LoadedGrid:
     """The grid's name, or ``<name>@<hash8>`` where there are overrides."""
     source: Path
     notices: tuple[str, ...] = ()
+    claims: Ledger | None = None
+    """The claims file of the analysis."""
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> LoadedExperiment:
@@ -113,6 +117,8 @@ def grid_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> Lo
     problems += level_problems
     problems += check_same_measure(tree, bases)
     problems += check_resources(tree, set_layers.experiment)
+    claims, claim_problems = _claims(tree)
+    problems += claim_problems
     if grid is None or problems:
         raise _error(problems, path)
     grid = grid.model_copy(update={"factors": levels})
@@ -122,7 +128,7 @@ def grid_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> Lo
     study = grid.name
     if overrides:
         study += f"@{_override_digest(set_layers, grid, bases)[:8]}"
-    return LoadedGrid(grid, bases, study, path, notices)
+    return LoadedGrid(grid, bases, study, path, notices, claims)
 
 
 def with_values(experiment: Experiment, values: Mapping[str, Level], source: str = "values") -> Experiment:
@@ -179,6 +185,18 @@ def _chain_of(entry: Tree, key: str) -> Chain:
     assert isinstance(entry.value, str)
     path = existing(beside(entry.value, entry.mark), entry.mark, key)
     return read_chain(read_file(path), path)
+
+
+def _claims(tree: Tree) -> tuple[Ledger | None, tuple[Problem, ...]]:
+    """The claims file that the analysis names, and its faults."""
+    entry = tree.at("analysis.claims")
+    if entry is None or not isinstance(entry.value, str) or not entry.value:
+        return None, ()
+    try:
+        file = existing(beside(entry.value, entry.mark), entry.mark, "analysis.claims")
+        return load_claims(file), ()
+    except SpecError as error:
+        return None, error.problems
 
 
 def _base_entries(tree: Tree) -> list[tuple[str, Tree]]:

@@ -33,6 +33,9 @@ class SubjectScore:
     seen: bool = True
     """Whether the subject has training data; the others are decoded with the mean subject embedding and
     never enter ``test/pearson``."""
+    chance_p: float | None = None
+    """Share of that null at least as high as ``test``, which counts as one of it; None in runs of earlier
+    versions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,10 @@ def subject_table(
     metrics = {
         "test/pearson": test.scores.mean,
         "test/chance_p95": nulls[True].group_p95,
+        "test/chance_p": nulls[True].group_p,
         "test/pearson_unseen": test.scores.mean_unseen,
         "test/chance_p95_unseen": nulls[False].group_p95,
+        "test/chance_p_unseen": nulls[False].group_p,
         "validation/pearson": validation.mean,
         "validation/pearson_unseen": validation.mean_unseen,
     }
@@ -61,9 +63,14 @@ def subject_table(
                 chance_mean=nulls[score.seen].subject_mean[subject],
                 chance_p95=nulls[score.seen].subject_p95[subject],
                 seen=score.seen,
+                chance_p=_defined(nulls[score.seen].subject_p[subject]),
             )
         )
     return SubjectTable(tuple(table), metrics)
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _null(

@@ -67,9 +67,9 @@ def test_a_run_shows_params_tags_and_artifacts(sqlite_store, client, paths, make
     assert run.info.artifact_uri.startswith(f"{(paths.artifacts / 's').as_uri()}/")
     assert {"spec.yaml", "per_subject.csv"} <= {item.path for item in client.list_artifacts(writer.run_id)}
     table = sqlite_store.artifact(writer.run_id, "per_subject.csv").read_text().splitlines()
-    assert table[0] == "subject,n_recordings,n_segments,validation,test,chance_mean,chance_p95,seen"
-    assert table[2] == "sub-002,1,6,,-0.0125,0.0,0.05,True"
-    assert table[3] == "sub-003,1,6,0.02,0.01,0.0,0.05,False"
+    assert table[0] == "subject,n_recordings,n_segments,validation,test,chance_mean,chance_p95,seen,chance_p"
+    assert table[2] == "sub-002,1,6,,-0.0125,0.0,0.05,True,"
+    assert table[3] == "sub-003,1,6,0.02,0.01,0.0,0.05,False,"
 
 
 def test_a_table_of_before_unseen_subjects_still_loads(sqlite_store, client, make_trial, scores):
@@ -78,7 +78,7 @@ def test_a_table_of_before_unseen_subjects_still_loads(sqlite_store, client, mak
     old = json.dumps([astuple(score)[:7] for score in scores])
     client.set_tag(writer.run_id, "ablab.subjects", old)
     (record,) = sqlite_store.records("s")
-    assert record.subjects == tuple(replace(score, seen=True) for score in scores)
+    assert record.subjects == tuple(replace(score, seen=True, chance_p=None) for score in scores)
 
 
 def test_the_spec_artifact_loads_unchanged(sqlite_store, make_trial, tmp_path):
