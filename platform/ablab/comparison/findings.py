@@ -18,6 +18,8 @@ from ablab.comparison.factorial.effects import Factorial, factorial
 from ablab.comparison.factorial.layout import Levels, layout, levels_of
 from ablab.comparison.factorial.shapley import Shapley, shapley
 from ablab.comparison.holm import holm
+from ablab.comparison.items import NAME as ITEMS
+from ablab.comparison.items import Items, by_items
 from ablab.comparison.recommendation import Recommendation, recommend
 from ablab.comparison.sensitivity import Sensitivity, sensitivity
 from ablab.comparison.subjects import SubjectRow, subject_rows
@@ -66,6 +68,7 @@ def findings(
     treatment: str | None = None,
     levels: Levels | None = None,
     curves: Curves | None = None,
+    items: Items | str | None = None,
     metric: str | None = None,
     baseline: str | None = None,
     floor: float | None = None,
@@ -77,7 +80,8 @@ def findings(
     """Everything a study's records say; arguments as of ``comparison.compare``, and
 
     levels: factor -> its levels in the declared order, reference first, full level last; None: in order of
-    appearance. curves: run id -> metric -> points, for the runs of both arms. n_draws, rng_seed: of the
+    appearance. curves: run id -> metric -> points, for the runs of both arms. items: scores per recording of
+    the runs of both arms, where stimuli were held out, or why there are none. n_draws, rng_seed: of the
     bootstrap.
 
     Raises what ``comparison.compare`` raises.
@@ -134,6 +138,11 @@ def findings(
             reference=arms[1],
             with_chance=comparison.metric == "test/pearson",
         )
+        by_item = _by_items(items, finished, arms, [row.subject for row in subjects], alpha)
+        if isinstance(by_item, str):
+            unsupported.append(by_item)
+        elif comparison.metric == "test/pearson":
+            lines = (*lines, by_item)
         if curves is None:
             speed = "no convergence: the runs' curves were not read"
         else:
@@ -161,7 +170,7 @@ def findings(
         convergence=None if isinstance(speed, str) else speed,
         recommendation=None if isinstance(advice, str) else advice,
         subjects=subjects,
-        scope=verdicts.scope(comparison),
+        scope=_scope(comparison, lines),
         unsupported=tuple(unsupported),
     )
 
@@ -172,6 +181,33 @@ def _both_scored(comparison: Comparison, scores: Cube) -> tuple[str, str] | None
     if row is None or row.cell not in scores.cells or comparison.baseline not in scores.cells:
         return None
     return row.cell, comparison.baseline
+
+
+def _by_items(
+    items: Items | str | None,
+    finished: Sequence[RunRecord],
+    arms: tuple[str, str],
+    subjects: Sequence[str],
+    alpha: float,
+) -> Sensitivity | str:
+    if items is None:
+        return "no analysis by items: scores per recording were not read"
+    if isinstance(items, str):
+        return items
+    ours, theirs = ({run.seed: run.run_id for run in finished if run.cell == cell} for cell in arms)
+    return by_items(items, ours, theirs, subjects, alpha)
+
+
+def _scope(comparison: Comparison, lines: Sequence[Sensitivity]) -> tuple[tuple[str, str], ...]:
+    """The comparison's, and for stimuli what the line by items allows to say."""
+    itemwise = next((line for line in lines if line.name == ITEMS and line.refused is None), None)
+    if itemwise is None:
+        return verdicts.scope(comparison)
+    answer = "yes, by items (sensitivity line)"
+    return tuple(
+        (population, answer if population == "new stimuli" else text)
+        for population, text in verdicts.scope(comparison)
+    )
 
 
 def _holm(comparison: Comparison) -> dict[str, float]:

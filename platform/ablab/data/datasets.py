@@ -13,7 +13,7 @@ from ablab.spec.experiment import Dataset
 
 
 class Source(Protocol):
-    """What the module of a kind offers; all three raise DataError for what cannot be used."""
+    """What the module of a kind offers; all raise DataError for what cannot be used."""
 
     @property
     def open_corpus(self) -> Callable[[Any, Paths], Corpus]:
@@ -22,6 +22,10 @@ class Source(Protocol):
     @property
     def fingerprint(self) -> Callable[[Any, Paths], str]:
         """The content's hash; keeps no array."""
+
+    @property
+    def holds_out_stimuli(self) -> Callable[[Any], bool]:
+        """Whether no test recording has a part in another split."""
 
     @property
     def summary(self) -> Callable[[Any, Paths], DataSummary]:
@@ -46,6 +50,14 @@ def open_corpus(dataset: Dataset, paths: Paths) -> Corpus:
 def fingerprint(dataset: Dataset, paths: Paths) -> str:
     """Hash of the data's contents, part of every trial's key."""
     return DATASETS[dataset.kind].fingerprint(dataset, paths)
+
+
+def holds_out_stimuli(dataset: Dataset) -> bool:
+    """Whether the data are split by stimulus: no test recording has a part in another split.
+
+    That no other recording in training carries the same stimulus is the leakage guard's to say.
+    """
+    return DATASETS[dataset.kind].holds_out_stimuli(dataset)
 
 
 def summary(dataset: Dataset, paths: Paths) -> DataSummary:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ablab.data.corpus import SFREQ, Corpus, DataSummary, Recording, samples
 from ablab.data.fingerprint import map_array
 from ablab.data.inspection import Inspection, inspect, length_problems
-from ablab.data.layout import Part
+from ablab.data.layout import SPLITS, Part, list_folder
 from ablab.data.leakage import Leak
 from ablab.data.stimuli import counted, leak_problem, leaks, shared_notice, shared_stimuli
 from ablab.errors import DataError, LeakageError, Problem
@@ -35,6 +35,15 @@ def open_corpus(dataset: SplitFolder, paths: Paths) -> Corpus:
 def fingerprint(dataset: SplitFolder, paths: Paths) -> str:
     """Hash of the contents that would be used; reads only files that changed since the last time."""
     return _checked(dataset, paths).fingerprint
+
+
+def holds_out_stimuli(dataset: SplitFolder) -> bool:
+    """Whether no test recording has a part in training or validation; reads names only."""
+    listing = list_folder(Path(dataset.path), dataset.subjects)
+    if listing.problems:
+        raise DataError(listing.problems)
+    names = {split: {(p.subject, p.recording) for p in listing.parts if p.split == split} for split in SPLITS}
+    return not names["test"] & (names["train"] | names["val"])
 
 
 def summary(dataset: SplitFolder, paths: Paths) -> DataSummary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ablab.baselines.cache import floor
@@ -17,11 +17,12 @@ from ablab.data.datasets import fingerprint
 from ablab.designs.placebos import as_replicates, is_placebo
 from ablab.errors import DataError
 from ablab.orchestration.declared import DeclaredAnalysis, analysis_of
+from ablab.orchestration.item_scores import item_scores
 from ablab.orchestration.study_claims import claims_of_records
 from ablab.paths import Paths
 from ablab.spec.record import RunRecord
 from ablab.tracking.provenance import code_fingerprint
-from ablab.tracking.store import Curve, RunStore
+from ablab.tracking.store import RunStore
 
 
 def compare_study(
@@ -69,7 +70,8 @@ def study_findings(
 ) -> Findings:
     """Everything a study says; arguments and errors as of `compare_study`, and n_draws of the bootstrap.
 
-    Reads the curves of the runs of the declared contrast besides their records.
+    Of the runs of the declared contrast it reads, besides their records, the curves and, where stimuli were
+    held out, the predictions.
     """
     inputs = _inputs(study, paths, store, compute_floor)
     declared = inputs.declared
@@ -81,6 +83,7 @@ def study_findings(
         treatment=declared.treatment if declared else None,
         levels=declared.levels if declared else None,
         curves=_curves(inputs, store),
+        items=item_scores(_arms(inputs), store),
         metric=metric,
         baseline=baseline,
         floor=inputs.floor,
@@ -128,16 +131,17 @@ def _claims(inputs: _Inputs, study: str, store: RunStore) -> ClaimsReport | None
     return claims_of_records(declared.claims, study, inputs.records, declared.analysis, store)
 
 
-def _curves(inputs: _Inputs, store: RunStore) -> Curves | None:
-    """Of the finished runs of the declared contrast; None where none is declared."""
+def _arms(inputs: _Inputs) -> tuple[RunRecord, ...]:
+    """Finished runs of the declared contrast; none where none is declared."""
     declared = inputs.declared
     if declared is None:
-        return None
-    curves: dict[str, Mapping[str, Curve]] = {}
-    for run in inputs.records:
-        if run.status == "finished" and run.cell in (declared.treatment, declared.reference):
-            curves[run.run_id] = store.curves(run.run_id)
-    return curves
+        return ()
+    arms = (declared.treatment, declared.reference)
+    return tuple(run for run in inputs.records if run.status == "finished" and run.cell in arms)
+
+
+def _curves(inputs: _Inputs, store: RunStore) -> Curves | None:
+    return {run.run_id: store.curves(run.run_id) for run in _arms(inputs)} or None
 
 
 def _floor(records: Sequence[RunRecord], paths: Paths, compute: bool) -> tuple[float | None, str | None]:
