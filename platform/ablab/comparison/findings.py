@@ -42,7 +42,7 @@ class Findings:
     shapley: Shapley | None
     """Share of each factor in the total gain; None where corner cells are missing."""
     holm: Mapping[str, float]
-    """Cell -> p of its difference from the reference, Holm-adjusted over all cells that were tested. The
+    """Cell -> p of its difference from the reference, Holm-adjusted over all tested cells of the design. The
     declared contrast is a family of one and needs no adjustment: its p stands in the comparison."""
     variance: Components | None
     """Variance budget of the declared contrast: SD by subject, by seed, residual."""
@@ -211,6 +211,6 @@ def _scope(comparison: Comparison, lines: Sequence[Sensitivity]) -> tuple[tuple[
 
 
 def _holm(comparison: Comparison) -> dict[str, float]:
-    rows = [row for row in comparison.rows if row.effect is not None]
+    rows = [row for row in comparison.rows if row.effect is not None and not is_control(row.cell)]
     adjusted = holm([row.effect.test.p_value if row.effect else None for row in rows])
     return {row.cell: p for row, p in zip(rows, adjusted, strict=True) if p is not None}
