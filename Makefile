@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := platform tests benchmarks
 
-.PHONY: help setup system demo test lint format bench ui clean
+.PHONY: help setup system demo test lint format bench ui clean up down backup restore
 
 help:
 	@echo "make demo     set up and run the quickstart ablation to its comparison"
@@ -20,6 +20,7 @@ help:
 	@echo "make format   format the code"
 	@echo "make bench    run the benchmarks, results under benchmarks/results/"
 	@echo "make ui       open the MLflow UI on this machine"
+	@echo "make up       start the team's stack with Docker; down, backup, restore FROM=FOLDER: docs/operations.md"
 	@echo "make clean    remove the virtual environment and caches (never mlruns/)"
 
 setup: $(READY)
@@ -73,3 +74,18 @@ ui: $(READY)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache platform/ablab.egg-info
+
+up:
+	docker compose up --detach --build --wait
+
+down:
+	docker compose --profile optuna --profile gpu down
+
+backup:
+	@deploy/backup.sh
+
+restore:
+	@test -n "$(FROM)" || { echo "name the folder: make restore FROM=backups/..."; exit 2; }
+	docker compose --profile optuna --profile gpu stop mlflow scheduler optuna-dashboard worker
+	@deploy/restore.sh "$(FROM)"
+	docker compose up --detach --wait

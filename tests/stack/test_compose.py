@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.stack.compose import SECRETS, services
 
+pytestmark = pytest.mark.xdist_group("stack")  # one PostgreSQL for all of them
+
 
 def docker_compose(
     root: Path, variables: dict[str, str], *arguments: str
