@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from ablab.paths import Paths
 from ablab.tracking.store import RunStore
+
+if TYPE_CHECKING:
+    from ablab.tracking.mlflow.transfer import Transfer
 
 
 def tracking_uri(paths: Paths) -> str:
@@ -26,3 +30,14 @@ def open_store(paths: Paths, *, patient: bool = False) -> RunStore:
     if not patient:
         probe(uri)
     return MlflowStore(uri, paths)
+
+
+def open_transfer(paths: Paths) -> Transfer:
+    """Whole runs in and out of the same store; connects to it."""
+    from ablab.tracking.mlflow.address import probe
+    from ablab.tracking.mlflow.connection import Connection
+    from ablab.tracking.mlflow.transfer import Transfer
+
+    uri = tracking_uri(paths)
+    probe(uri)
+    return Transfer(Connection(uri, paths), paths)
