@@ -114,9 +114,7 @@ def test_an_import_that_was_interrupted_goes_on(
 
 
 def test_a_trial_of_ones_own_stays(bundle: Path, paths: Paths, tmp_path: Path) -> None:
-    own = run_grid(
-        tiny.loaded(tmp_path, seeds=(1,)), paths=paths, store=open_store(paths), launcher="inline"
-    )
+    own = run_grid(tiny.loaded(tmp_path, seeds=(1,)), paths=paths, store=open_store(paths), launcher="inline")
     assert own.completed == 2
     before = {state.run_id for state in open_store(paths).states("tinygrid")}
     done = taken_in(bundle, paths)

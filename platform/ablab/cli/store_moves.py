@@ -74,3 +74,33 @@ def import_(file: Path, max_gigabytes: float, as_json: bool) -> None:
     for note in done.notes:
         click.echo(f"note      {note}")
     click.echo(f"next  ablab compare {done.study};  ablab ui")
+
+
+@click.command()
+@json_option
+def migrate(as_json: bool) -> None:
+    """Bring the databases under the state root to what the installed MLflow and Optuna want.
+
+    The databases as they were stay beside the new ones. Run it after an upgrade, when a command says that a
+    database's schema is out of date.
+
+    \b
+    Example:
+      ablab store migrate
+    """
+    from ablab.orchestration.migration import migrate as bring
+    from ablab.paths import Paths
+    from ablab.tracking.open import open_store
+
+    paths = Paths.from_environment()
+    done = bring(paths, open_store(paths))
+    if as_json:
+        print_json({"databases": [each.as_json() for each in done]})
+        return
+    for each in done:
+        if each.kept is None:
+            click.echo(f"{each.database}: up to date (schema {each.now})")
+        else:
+            click.echo(f"{each.database}: schema {each.was} -> {each.now}; the old one is kept: {each.kept}")
+    if not done:
+        click.echo("nothing is recorded here yet")

@@ -50,7 +50,7 @@ class Connection:
         check(uri)
         self.uri = uri
         self._patience = patience_seconds
-        _quiet()
+        quiet()
         self.client = self.call("open the store", lambda: _client(uri, paths))
 
     def call(self, act: str, function: Callable[[], T]) -> T:
@@ -139,7 +139,7 @@ def _advice(uri: str, text: str) -> str:
     return ""
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """MLflow logs its own migrations and prints a traceback for every locked database; `call` reports."""
     for name, level in (
         ("mlflow", logging.ERROR),
