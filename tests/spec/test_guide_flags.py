@@ -106,7 +106,7 @@ def test_flags_that_contradict_one_another_are_refused(flags: GuideFlags, text: 
 
 def test_a_value_that_cannot_be_names_its_flag() -> None:
     with pytest.raises(SpecError) as caught:
-        guide_experiment(GuideFlags(variant="v2", d_model=250, conv_kernel_size=31))
+        guide_experiment(GuideFlags(variant="v2", d_model=250))
     assert str(caught.value) == "--d_model: model.d_model: 250 is not divisible by n_heads 4"
     with pytest.raises(SpecError) as caught:
         guide_experiment(GuideFlags(variant="v2", epoch=0))

@@ -159,34 +159,17 @@ def run(
     where = placed(file, overrides, gpus=gpus, processes=processes, device=device)
     loaded = where.loaded
     print_notices(loaded.notices)
-    from ablab.cli.conclusion import told_standing
-    from ablab.orchestration.experiment import run_experiment
-    from ablab.paths import Paths
-    from ablab.reporting.progress import terminal_progress
-    from ablab.tracking.open import open_store
+    from ablab.cli.single_run import train_and_tell
 
-    paths = Paths.from_environment()
-    store = open_store(paths)
-    result = run_experiment(
-        loaded,
-        seed=seed,
-        paths=paths,
-        study=study,
-        device=where.device,
-        gpus=where.gpus,
-        store=store,
-        launcher=launcher,
-        launcher_options=launcher_options,
-        progress=terminal_progress(),
+    context.exit(
+        train_and_tell(
+            loaded,
+            seed=seed,
+            study=study,
+            device=where.device,
+            gpus=where.gpus,
+            launcher=launcher,
+            launcher_options=launcher_options,
+            as_json=as_json,
+        )
     )
-    if result.completed or result.skipped:
-        told_standing(loaded.experiment, seed, study, paths=paths, store=store, err=as_json)
-    if as_json:
-        print_json(result.as_json())
-    else:
-        outcome = "done" if result.completed else "was done before" if result.skipped else "did not finish"
-        click.echo(f"{loaded.experiment.name} seed {seed}: {outcome} after {result.seconds:.0f} s")
-        for failure in result.failures:
-            click.echo(f"failed: {failure.error}   see: ablab logs {failure.key[:8]}", err=True)
-        click.echo(f"next  ablab compare {result.study};  ablab ui")
-    context.exit(result.exit_code)

@@ -37,7 +37,7 @@ def new_experiment(
     differing = [key for key in meant if key not in ("name", "notes") and written.get(key) != meant[key]]
     # A text that loads as something else than was meant would be worse than none.
     assert not differing, (path, differing)
-    return _put(path, text)
+    return put(path, text)
 
 
 def new_grid(
@@ -64,7 +64,7 @@ def new_grid(
         grid_in(read_text(text, str(path)), path)
     except SpecError as error:
         raise SpecError([_as_given(problem, path) for problem in error.problems]) from error
-    return _put(path, text)
+    return put(path, text)
 
 
 def new_claims(name: str, folder: Path, *, force: bool = False) -> Path:
@@ -72,7 +72,7 @@ def new_claims(name: str, folder: Path, *, force: bool = False) -> Path:
     path = _target(name, folder, force)
     text = TEMPLATE.replace("NAME", name, 1).replace("FILE", str(path), 1)
     claims_in(read_text(text, str(path)), path)
-    return _put(path, text)
+    return put(path, text)
 
 
 def parse_factor(text: str) -> tuple[str, list[Level]]:
@@ -142,7 +142,8 @@ def _as_given(problem: Problem, path: Path) -> Problem:
     return Problem(SOURCE, None, f"grid.{problem.key}", problem.reason)
 
 
-def _put(path: Path, text: str) -> Path:
+def put(path: Path, text: str) -> Path:
+    """Write a text in one step; InputError where that cannot be."""
     # Beside the target and hidden: a rename within one folder is one step, and a listing does not see it.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from ablab.errors import InputError, Problem, SpecError
-from ablab.spec.experiment import Level
-from ablab.spec.identity import digest
+from ablab.spec.experiment import Experiment, Level
+from ablab.spec.identity import digest, flatten
 from ablab.spec.load import LoadedExperiment, experiment_in
 from ablab.spec.overrides import SOURCE
 from ablab.spec.reader import read_text
@@ -23,24 +23,24 @@ from ablab.spec.writing import experiment_yaml
 Variant = Literal["original", "v2"]
 
 KEYS: Mapping[str, str] = {
-    "epoch": "training.epochs",
-    "batch_size": "training.batch_size",
-    "learning_rate": "training.learning_rate",
+    "data": "dataset.path",
     "n_layers": "model.n_layers",
     "d_model": "model.d_model",
     "n_head": "model.n_heads",
     "conv_kernel_size": "model.conv_kernel_size",
     "gradient_scale": "improvements.gradient_scale",
-    "data": "dataset.path",
+    "epoch": "training.epochs",
+    "batch_size": "training.batch_size",
+    "nproc_per_node": "training.processes",
+    "learning_rate": "training.learning_rate",
 }
 """Flag -> the key that holds its value as it is."""
 
-_RESIDUAL, _HEAD, _PROCESSES = "improvements.residual", "improvements.mlp_head", "training.processes"
+_RESIDUAL, _HEAD = "improvements.residual", "improvements.mlp_head"
 _FLAGS = {
     **{key: flag for flag, key in KEYS.items()},
     _RESIDUAL: "use_gated_residual",
     _HEAD: "use_mlp_head",
-    _PROCESSES: "nproc_per_node",
 }
 
 
@@ -69,22 +69,23 @@ class GuideFlags:
 
 
 def meant(flags: GuideFlags) -> dict[str, Level]:
-    """The spec keys that the flags set; what is not given keeps ablab's default, which is the guide's.
+    """Every spec key that some flag sets, with the value that these flags mean.
 
-    >>> meant(GuideFlags(variant="v2", use_gated_residual=False, epoch=50))["improvements.residual"]
+    >>> meant(GuideFlags(variant="v2", use_gated_residual=False))["improvements.residual"]
     'global'
 
     Raises InputError for flags that contradict one another.
     """
     _refuse_contradictions(flags)
-    given = {key: getattr(flags, flag) for flag, key in KEYS.items()}
-    values: dict[str, Level] = {key: value for key, value in given.items() if value is not None}
+    default = flatten(Experiment(name="defaults"))  # ablab's defaults are the guide's, by test
+    values = {_RESIDUAL: default[_RESIDUAL], _HEAD: default[_HEAD]}
     if flags.variant == "v2":
         values[_RESIDUAL] = "global" if flags.use_gated_residual is False else "gated"
         values[_HEAD] = flags.use_mlp_head is not False
-        values.setdefault(KEYS["gradient_scale"], 2.0)
-    if flags.nproc_per_node is not None:
-        values[_PROCESSES] = flags.nproc_per_node
+        default |= {KEYS["gradient_scale"]: 2.0}
+    for flag, key in KEYS.items():
+        given = getattr(flags, flag)
+        values[key] = default[key] if given is None else given
     return values
 
 

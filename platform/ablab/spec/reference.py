@@ -11,9 +11,9 @@ from ablab.spec.writing import yaml_value
 
 _HEAD = """# Specs: every key
 
-Written by `ablab schema --reference`; a test keeps this page equal to what the command prints. Values are strict: `2` is
-no text and `yes` is no boolean. A key that is left out has its default; a key that is not here is an error that names the
-nearest one. For editors: `ablab schema KIND > KIND.schema.json`.
+Written by `ablab schema --reference`; a test keeps this page equal to what the command prints. Values are
+strict: `2` is no text and `yes` is no boolean. A key that is left out has its default; a key that is not here
+is an error that names the nearest one. For editors: `ablab schema KIND > KIND.schema.json`.
 """
 
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -68,7 +68,12 @@ def _blocks(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[tu
 
 def _row(key: str, field: Mapping[str, Any], definitions: Mapping[str, Any], is_required: bool) -> str:
     default = "**required**" if is_required else f"`{_yaml(field.get('default'))}`"
-    cells = (f"`{key}`", _values(field, definitions), default, field.get("description", ""))
+    cells = (
+        f"`{key}`",
+        _values(field, definitions),
+        default,
+        field.get("description", "").replace("``", "`"),
+    )
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
@@ -101,4 +106,4 @@ def _yaml(value: Any) -> str:
 
 
 def _first_paragraph(text: str) -> str:
-    return " ".join(text.split("\n\n")[0].split())
+    return " ".join(text.split("\n\n")[0].split()).replace("``", "`")
