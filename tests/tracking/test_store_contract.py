@@ -197,6 +197,43 @@ class TestStoreContract:
         with pytest.raises(NotFoundError, match="no such run"):
             store.attach("0" * 32, a_file)
 
+    def test_one_metric_of_all_runs_is_read_at_once(self, store: RunStore, study: str, make_trial):
+        writers = [store.open_run(make_trial(study, seed)) for seed in range(3)]
+        for seed, writer in enumerate(writers[:2]):
+            writer.metrics(20, {"validation/pearson": 0.2 + seed, "train/loss": 0.5})
+            writer.metrics(10, {"validation/pearson": 0.1 + seed})
+        writers[0].finish({"validation/pearson": 9.0}, ())
+        writers[1].fail("loss is NaN", "Traceback: ...")
+        writers[2].finish({}, ())
+        assert dict(store.courses(study, "validation/pearson")) == {
+            writers[0].run_id: ((10, 0.1), (20, 0.2)),
+            writers[1].run_id: ((10, 1.1), (20, 1.2)),
+        }
+        assert dict(store.courses(study, "no/such")) == {}
+        assert dict(store.courses(f"{study}x", "validation/pearson")) == {}
+
+    def test_files_of_a_study_are_kept_once(
+        self, store: RunStore, study: str, make_trial, a_file: Path, tmp_path: Path
+    ):
+        store.open_run(make_trial(study)).finish({"test/pearson": 0.1}, ())
+        other = tmp_path / "report.md"
+        other.write_text("# Report\n")
+        first = store.attach_to_study(study, [a_file, other], "report")
+        a_file.write_text("again\n")
+        assert store.attach_to_study(study, [a_file], "report") == first
+        assert store.artifact(first, "report/train.log").read_text() == "again\n"
+        assert store.artifact(first, "report/report.md").read_text() == "# Report\n"
+        assert len(store.states(study)) == len(store.records(study)) == 1  # the study's run is no trial
+
+    def test_a_record_says_where_it_was_made(self, store: RunStore, study: str, make_trial):
+        writer = store.open_run(make_trial(study))
+        writer.tag({"device": "cuda:0", "warnings": "none"})
+        writer.finish({}, ())
+        (record,) = store.records(study)
+        assert record.origin["device"] == "cuda:0"
+        assert {"python_version", "torch_version", "host"} <= record.origin.keys()
+        assert "warnings" not in record.origin
+
     def test_find_by_run_id_and_by_prefix(self, store: RunStore, study: str, make_trial):
         trial = make_trial(study)
         writer = store.open_run(trial)

@@ -66,3 +66,5 @@ class RunRecord:
     subjects: tuple[SubjectScore, ...] = ()
     error: str | None = None
     """First line of what went wrong, for failed and killed runs."""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """Where it was made: ``git_commit``, versions, ``host``, ``device``; what is not known is absent."""

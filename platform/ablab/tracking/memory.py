@@ -75,6 +75,7 @@ class _Run:
             metrics={name: points[max(points)] for name, points in self.curves.items()} | self.final,
             subjects=self.subjects if self.status == "finished" else (),
             error=self.error,
+            origin=provenance.environment() | {k: v for k, v in self.tags.items() if k == "device"},
         )
 
     def end(self, status: Status, error: str | None = None) -> None:
@@ -143,6 +144,7 @@ class MemoryStore:
         self._folder = tempfile.TemporaryDirectory(prefix="ablab-", ignore_cleanup_errors=True)
         self._runs: dict[str, _Run] = {}
         self._superseded: set[str] = set()
+        self._study_runs: dict[str, str] = {}
         self._touched: dict[str, int] = {}
         self.summaries: dict[str, dict[str, CellSummary]] = {}
         """Study -> cell -> summary."""
@@ -200,9 +202,7 @@ class MemoryStore:
 
     def artifact(self, run_id: str, name: str) -> Path:
         """The artifact itself."""
-        if run_id not in self._runs:
-            raise lookup.no_run(run_id)
-        folder = self._runs[run_id].folder
+        folder = self._folder_of(run_id)
         there = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
         if name not in there:
             raise NotFoundError(
@@ -221,11 +221,14 @@ class MemoryStore:
             points.setdefault(name, {}).setdefault(last, value)
         return {name: tuple(sorted(values.items())) for name, values in points.items()}
 
+    def courses(self, study: str, metric: str) -> Mapping[str, Curve]:
+        """One metric's points of every run."""
+        found = {run.run_id: self.curves(run.run_id) for run in self._current(study)}
+        return {run_id: curves[metric] for run_id, curves in found.items() if metric in curves}
+
     def attach(self, run_id: str, file: Path, folder: str = "") -> None:
         """Keep a copy of a file."""
-        if run_id not in self._runs:
-            raise lookup.no_run(run_id)
-        target = self._runs[run_id].folder / folder
+        target = self._folder_of(run_id) / folder
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
 
@@ -234,6 +237,14 @@ class MemoryStore:
         if run_id not in self._runs:
             raise lookup.no_run(run_id)
         self._runs[run_id].tags.update(values)
+
+    def attach_to_study(self, study: str, files: Sequence[Path], folder: str = "") -> str:
+        """Keep copies of files of the study as a whole."""
+        self._touch(study)
+        run_id = self._study_runs.setdefault(study, uuid.uuid4().hex)
+        for file in files:
+            self.attach(run_id, file, folder)
+        return run_id
 
     def close(self, run_id: str, status: Status, reason: str) -> None:
         """End a run whose process is gone; a run that has ended by itself stays as it is."""
@@ -252,6 +263,11 @@ class MemoryStore:
         """Keep the study's description."""
         self._touch(study)
         self.descriptions[study] = text
+
+    def _folder_of(self, run_id: str) -> Path:
+        if run_id not in self._runs and run_id not in self._study_runs.values():
+            raise lookup.no_run(run_id)
+        return Path(self._folder.name) / run_id
 
     def _current(self, study: str) -> list[_Run]:
         return lookup.current(

@@ -127,6 +127,12 @@ class RunStore(Protocol):
         Raises NotFoundError where there is no such run.
         """
 
+    def courses(self, study: str, metric: str) -> Mapping[str, Curve]:
+        """One metric's points of every run of a study, by run id; runs without it are absent.
+
+        As ``curves``, in one reading for thousands of runs.
+        """
+
     def attach(self, run_id: str, file: Path, folder: str = "") -> None:
         """Keep a further file of a run that may have ended, replacing one of the same name.
 
@@ -137,6 +143,12 @@ class RunStore(Protocol):
         """Set tags of a run that has ended.
 
         Raises NotFoundError where there is no such run.
+        """
+
+    def attach_to_study(self, study: str, files: Sequence[Path], folder: str = "") -> str:
+        """Keep files of the study as a whole, replacing those of the same name; returns the id they are under.
+
+        They lie with the one run of the study whose role is ``study``, which no reader takes for a trial.
         """
 
     def close(self, run_id: str, status: Status, reason: str) -> None:

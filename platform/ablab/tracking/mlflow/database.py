@@ -97,6 +97,23 @@ class Database:
                 points[name][step] = value
         return {name: tuple(values.items()) for name, values in points.items()}
 
+    def courses(self, study: str, metric: str) -> dict[str, Curve]:
+        """One metric's points of every run of a study, by run id."""
+        if not self._file.exists():
+            return {}
+        points: dict[str, dict[int, float]] = defaultdict(dict)
+        with self._open() as connection:
+            for run_id, step, value in connection.execute(
+                "SELECT m.run_uuid, m.step, m.value FROM experiments e"
+                " JOIN runs r ON r.experiment_id = e.experiment_id AND r.lifecycle_stage = 'active'"
+                " JOIN metrics m ON m.run_uuid = r.run_uuid AND m.key = ? AND NOT m.is_nan"
+                " WHERE e.name = ? AND e.lifecycle_stage = 'active'"
+                " ORDER BY m.run_uuid, m.step, m.timestamp DESC",
+                (metric, study),
+            ):
+                points[run_id][step] = value
+        return {run_id: tuple(values.items()) for run_id, values in points.items()}
+
     def _rows(self, condition: str, values: tuple[object, ...], *, full: bool) -> list[Row]:
         if not self._file.exists():
             return []

@@ -54,16 +54,22 @@ class Remote:
         """Every metric's points of a run; one request per metric."""
         call, client = self._connection.call, self._client
         names = call(f"find run {run_id}", lambda: client.get_run(run_id)).data.metrics
-        curves = {}
-        for name in names:
-            history = call("read a curve", partial(client.get_metric_history, run_id, name))
-            points = {
-                each.step: each.value
-                for each in sorted(history, key=lambda each: (each.step, -each.timestamp))
-                if each.value == each.value
-            }
-            curves[name] = tuple(points.items())
-        return curves
+        return {name: self._history(run_id, name) for name in names}
+
+    def _history(self, run_id: str, metric: str) -> Curve:
+        read = partial(self._client.get_metric_history, run_id, metric)
+        history = self._connection.call("read a curve", read)
+        points = {
+            each.step: each.value
+            for each in sorted(history, key=lambda each: (each.step, -each.timestamp))
+            if each.value == each.value
+        }
+        return tuple(points.items())
+
+    def courses(self, study: str, metric: str) -> dict[str, Curve]:
+        """One metric's points of every run of a study; one request per run that has it."""
+        rows = [row for row in self.rows(study, full=True) if metric in row.metrics]
+        return {row.run_id: self._history(row.run_id, metric) for row in rows}
 
     def search(self, studies: dict[str, str], condition: str = "") -> list[Row]:
         """Runs of experiments (id -> name) that meet a condition, oldest first."""

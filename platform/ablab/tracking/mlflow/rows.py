@@ -23,7 +23,7 @@ from ablab.spec.record import Role, RunRecord, Status, SubjectScore
 from ablab.spec.trial import Trial
 from ablab.tracking import provenance
 from ablab.tracking.store import RunState
-from ablab.tracking.tags import factor_tags
+from ablab.tracking.tags import ORIGIN, factor_tags
 
 STUDY_TAG = "ablab.study"
 """Experiment tag that tells a study from other people's experiments on a shared server."""
@@ -182,6 +182,7 @@ def record(row: Row) -> RunRecord:
         metrics=dict(row.metrics),
         subjects=subjects if now.status == "finished" else (),
         error=now.error,
+        origin={name: tags[name] for name in (*ORIGIN, "device") if name in tags},
     )
 
 

@@ -34,6 +34,7 @@ class _Source(Protocol):
     def rows(self, study: str, *, full: bool) -> list[Row]: ...
     def find(self, run: str) -> list[Row]: ...
     def curves(self, run_id: str) -> dict[str, Curve]: ...
+    def courses(self, study: str, metric: str) -> dict[str, Curve]: ...
 
 
 class MlflowStore:
@@ -95,6 +96,10 @@ class MlflowStore:
         self._row(run_id)
         return self._source.curves(run_id)
 
+    def courses(self, study: str, metric: str) -> Mapping[str, Curve]:
+        """One metric's points of every run of a study."""
+        return self._source.courses(study, metric)
+
     def attach(self, run_id: str, file: Path, folder: str = "") -> None:
         """Keep a further file of a run that may have ended."""
         self._row(run_id)
@@ -109,6 +114,13 @@ class MlflowStore:
         for name, text in values.items():
             set_tag = partial(self._connection.client.set_tag, run_id, name, text)
             self._connection.call("tag a run", set_tag)
+
+    def attach_to_study(self, study: str, files: Sequence[Path], folder: str = "") -> str:
+        """Keep files of the study as a whole."""
+        from ablab.tracking.mlflow.opening import open_study
+        from ablab.tracking.mlflow.study_run import keep
+
+        return keep(self._connection, open_study(self._connection, self._paths, study), study, files, folder)
 
     def close(self, run_id: str, status: Status, reason: str) -> None:
         """End a run whose process is gone; a run that has ended by itself stays as it is."""
