@@ -66,6 +66,10 @@ class Paths:
         """Folder of the spec files with which a study's recommendation is trained again."""
         return self.root / "confirmations" / study
 
+    def report(self, study: str) -> Path:
+        """Folder of a study's report, where no other is named."""
+        return self.root / "reports" / study
+
     def lock(self, name: str) -> Path:
         """Lock file of a study or of a shared resource."""
         return self.root / "locks" / f"{name}.lock"

@@ -29,20 +29,14 @@ def compare(
     One row per cell: mean, difference with interval, p of the crossed quasi-t, verdict, gradient ratio,
     drift, parameters, time. Beneath: what the intervals generalise to, and which runs were left out.
     """
-    from ablab.errors import NotFoundError
     from ablab.orchestration.study_comparison import compare_study
     from ablab.paths import Paths
+    from ablab.tracking.lookup import latest
     from ablab.tracking.open import open_store
 
     paths = Paths.from_environment()
     store = open_store(paths)
-    if study is None:
-        studies = store.studies()
-        if not studies:
-            raise NotFoundError(
-                f"no study in {store.address} yet; run one: ablab grid run ablations/quickstart.yaml"
-            )
-        study = studies[0]
+    study = study or latest(store)
     comparison = compare_study(study, paths=paths, store=store, baseline=baseline, metric=metric)
     if as_json or form == "json":
         from ablab.reporting import json

@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Everyday": {
         "grid": Entry("ablab.cli.grid:grid", "Plan, pilot, run and watch an ablation grid."),
         "compare": Entry("ablab.cli.compare:compare", "Compare the cells of a study."),
+        "report": Entry("ablab.cli.report:report", "Write a study's report: HTML, Markdown, LaTeX, CSV."),
         "ui": Entry("ablab.cli.ui:ui", "Open the MLflow pages of all studies."),
         "tensorboard": Entry("ablab.cli.ui:tensorboard", "Open the training curves and histograms."),
         "logs": Entry("ablab.cli.logs:logs", "Print the log of one run."),

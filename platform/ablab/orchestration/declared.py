@@ -38,6 +38,13 @@ class DeclaredAnalysis:
     seeds: tuple[int, ...]
     levels: Mapping[str, tuple[Level, ...]]
     """Factor -> its levels, the reference first; of a named design the keys in which its cells differ."""
+    grid: Grid
+    bases: Mapping[str, Experiment]
+    """'' -> the base experiment; in a named design, cell -> its experiment."""
+    source: Path
+    """The grid's file."""
+    overrides: tuple[str, ...] = ()
+    """``key=value`` texts that were laid over the files."""
     claims: Ledger | None = None
     """What the study was to decide, as its claims file said it then."""
 
@@ -64,6 +71,7 @@ def declare(loaded: LoadedGrid, paths: Paths) -> Path:
     facts = {
         "study": loaded.study,
         "source": os.path.abspath(loaded.source),  # noqa: PTH100 - a link in the path stays a link
+        "overrides": list(loaded.overrides),
         "grid": loaded.grid.model_dump(mode="json"),
         "bases": {name: base.model_dump(mode="json") for name, base in loaded.bases.items()},
         "reference": reference.id,
@@ -91,13 +99,17 @@ def analysis_of(study: str, paths: Paths) -> DeclaredAnalysis | None:
         }
         planned = cells(grid, bases)
         return DeclaredAnalysis(
-            grid.analysis,
-            facts["reference"],
-            facts["treatment"],
-            {cell.id: cell.experiment for cell in planned},
-            grid.seeds,
-            _levels(planned),
-            _claims(facts.get("claims")),  # absent in declarations of earlier versions
+            analysis=grid.analysis,
+            reference=facts["reference"],
+            treatment=facts["treatment"],
+            cells={cell.id: cell.experiment for cell in planned},
+            seeds=grid.seeds,
+            levels=_levels(planned),
+            grid=grid,
+            bases=bases,
+            source=Path(facts["source"]),
+            overrides=tuple(facts.get("overrides", ())),  # absent in declarations of version 0.1
+            claims=_claims(facts.get("claims")),  # absent in declarations of earlier versions
         )
     except (ValueError, KeyError, SpecError) as error:
         raise InputError(

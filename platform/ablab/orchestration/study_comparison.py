@@ -10,7 +10,7 @@ from ablab.comparison.bootstrap import DRAWS
 from ablab.comparison.claims_values import ClaimsReport
 from ablab.comparison.comparable import code_notes
 from ablab.comparison.compare import compare
-from ablab.comparison.convergence import Curves
+from ablab.comparison.convergence import CURVE
 from ablab.comparison.findings import Findings, findings
 from ablab.comparison.values import Comparison
 from ablab.data.datasets import fingerprint
@@ -22,7 +22,21 @@ from ablab.orchestration.study_claims import claims_of_records
 from ablab.paths import Paths
 from ablab.spec.record import RunRecord
 from ablab.tracking.provenance import code_fingerprint
-from ablab.tracking.store import RunStore
+from ablab.tracking.store import Curve, RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class StudyInputs:
+    """What a comparison of a study is made of."""
+
+    study: str
+    records: tuple[RunRecord, ...]
+    """Runs of any status that the last declaration holds; all where nothing is declared here."""
+    superseded: tuple[RunRecord, ...]
+    """Runs under the study's name that its last declaration does not hold."""
+    declared: DeclaredAnalysis | None
+    floor: float | None
+    notes: tuple[str, ...]
 
 
 def compare_study(
@@ -41,7 +55,7 @@ def compare_study(
 
     Raises NotFoundError (study, cell, metric, nothing finished), MixedRecordsError, StoreError.
     """
-    inputs = _inputs(study, paths, store, compute_floor)
+    inputs = study_inputs(study, paths=paths, store=store, compute_floor=compute_floor)
     declared = inputs.declared
     found = compare(
         inputs.records,
@@ -55,7 +69,7 @@ def compare_study(
         superseded=inputs.superseded,
         notes=inputs.notes,
     )
-    return replace(found, claims=_claims(inputs, study, store))
+    return replace(found, claims=_claims(inputs, store))
 
 
 def study_findings(
@@ -68,21 +82,58 @@ def study_findings(
     compute_floor: bool = False,
     n_draws: int = DRAWS,
 ) -> Findings:
-    """Everything a study says; arguments and errors as of `compare_study`, and n_draws of the bootstrap.
+    """Everything a study says; arguments and errors as of `compare_study`, and n_draws of the bootstrap."""
+    inputs = study_inputs(study, paths=paths, store=store, compute_floor=compute_floor)
+    curves = store.courses(study, CURVE)
+    found = findings_of(inputs, curves, store, metric=metric, baseline=baseline, n_draws=n_draws)
+    return replace(found, comparison=replace(found.comparison, claims=_claims(inputs, store)))
 
-    Of the runs of the declared contrast it reads, besides their records, the curves and, where stimuli were
-    held out, the predictions.
+
+def study_inputs(study: str, *, paths: Paths, store: RunStore, compute_floor: bool = False) -> StudyInputs:
+    """Read what a comparison of the study needs.
+
+    Raises NotFoundError where there is no such study, StoreError.
     """
-    inputs = _inputs(study, paths, store, compute_floor)
+    records = store.records(study)
+    declared = analysis_of(study, paths)
+    notes = []
+    superseded: tuple[RunRecord, ...] = ()
+    if declared is None:
+        notes.append("no analysis is declared for this study in this state root: the defaults are used")
+    else:
+        superseded = tuple(each for each in records if each.role == "seed" and not declared.holds(each))
+        left = {each.run_id for each in superseded}
+        records = tuple(each for each in records if each.run_id not in left)
+    linear, why_not = _floor(records, paths, compute_floor)
+    if why_not:
+        notes.append(why_not)
+    finished = [record for record in records if record.status == "finished"]
+    notes += code_notes(finished, code_fingerprint())
+    return StudyInputs(study, as_replicates(records), superseded, declared, linear, tuple(notes))
+
+
+def findings_of(
+    inputs: StudyInputs,
+    curves: Mapping[str, Curve],
+    store: RunStore,
+    *,
+    metric: str | None = None,
+    baseline: str | None = None,
+    n_draws: int = DRAWS,
+) -> Findings:
+    """Everything that runs which have been read say; curves: run id -> validation r by step.
+
+    Where stimuli were held out, the predictions of the declared contrast are read from the store besides.
+    """
     declared = inputs.declared
-    found = findings(
+    return findings(
         inputs.records,
-        study=study,
+        study=inputs.study,
         analysis=declared.analysis if declared else None,
         reference=declared.reference if declared else None,
         treatment=declared.treatment if declared else None,
         levels=declared.levels if declared else None,
-        curves=_curves(inputs, store),
+        curves={run_id: {CURVE: course} for run_id, course in curves.items()},
         items=item_scores(_arms(inputs), store),
         metric=metric,
         baseline=baseline,
@@ -91,57 +142,23 @@ def study_findings(
         notes=inputs.notes,
         n_draws=n_draws,
     )
-    return replace(found, comparison=replace(found.comparison, claims=_claims(inputs, study, store)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    """What a comparison is made of."""
-
-    records: tuple[RunRecord, ...]
-    superseded: tuple[RunRecord, ...]
-    declared: DeclaredAnalysis | None
-    floor: float | None
-    notes: tuple[str, ...]
-
-
-def _inputs(study: str, paths: Paths, store: RunStore, compute_floor: bool) -> _Inputs:
-    records = store.records(study)
-    declared = analysis_of(study, paths)
-    notes = []
-    superseded: list[RunRecord] = []
-    if declared is not None:
-        superseded = [each for each in records if each.role == "seed" and not declared.holds(each)]
-        records = tuple(each for each in records if each not in superseded)
-    if declared is None:
-        notes.append("no analysis is declared for this study in this state root: the defaults are used")
-    linear, why_not = _floor(records, paths, compute_floor)
-    if why_not:
-        notes.append(why_not)
-    finished = [record for record in records if record.status == "finished"]
-    notes += code_notes(finished, code_fingerprint())
-    return _Inputs(as_replicates(records), tuple(superseded), declared, linear, tuple(notes))
-
-
-def _claims(inputs: _Inputs, study: str, store: RunStore) -> ClaimsReport | None:
+def _claims(inputs: StudyInputs, store: RunStore) -> ClaimsReport | None:
     """The declared claims held against the runs; None where none are declared."""
     declared = inputs.declared
     if declared is None or declared.claims is None:
         return None
-    return claims_of_records(declared.claims, study, inputs.records, declared.analysis, store)
+    return claims_of_records(declared.claims, inputs.study, inputs.records, declared.analysis, store)
 
 
-def _arms(inputs: _Inputs) -> tuple[RunRecord, ...]:
+def _arms(inputs: StudyInputs) -> tuple[RunRecord, ...]:
     """Finished runs of the declared contrast; none where none is declared."""
     declared = inputs.declared
     if declared is None:
         return ()
     arms = (declared.treatment, declared.reference)
     return tuple(run for run in inputs.records if run.status == "finished" and run.cell in arms)
-
-
-def _curves(inputs: _Inputs, store: RunStore) -> Curves | None:
-    return {run.run_id: store.curves(run.run_id) for run in _arms(inputs)} or None
 
 
 def _floor(records: Sequence[RunRecord], paths: Paths, compute: bool) -> tuple[float | None, str | None]:

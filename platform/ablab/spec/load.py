@@ -59,6 +59,8 @@ class LoadedGrid:
     notices: tuple[str, ...] = ()
     claims: Ledger | None = None
     """The claims file of the analysis."""
+    overrides: tuple[str, ...] = ()
+    """``key=value`` texts that were laid over the files."""
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> LoadedExperiment:
@@ -128,7 +130,7 @@ def grid_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> Lo
     study = grid.name
     if overrides:
         study += f"@{_override_digest(set_layers, grid, bases)[:8]}"
-    return LoadedGrid(grid, bases, study, path, notices, claims)
+    return LoadedGrid(grid, bases, study, path, notices, claims, tuple(overrides))
 
 
 def with_values(experiment: Experiment, values: Mapping[str, Level], source: str = "values") -> Experiment:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Protocol, TypeVar
 
 from ablab.errors import NotFoundError
-from ablab.tracking.store import RunState
+from ablab.tracking.store import RunState, RunStore
 
 _LONGEST_ERROR = 500
 """Characters of a run's error that are kept beside it; the whole of it is in ``traceback.txt``."""
@@ -38,6 +38,16 @@ def current(runs: Iterable[R]) -> list[R]:
     for run in runs:
         last[run.key, run.role] = run
     return list(last.values())
+
+
+def latest(store: RunStore) -> str:
+    """The study written to last; NotFoundError where there is none."""
+    studies = store.studies()
+    if not studies:
+        raise NotFoundError(
+            f"no study in {store.address} yet; run one: ablab grid run ablations/quickstart.yaml"
+        )
+    return studies[0]
 
 
 def is_prefix(run: str) -> bool:

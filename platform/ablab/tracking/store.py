@@ -146,7 +146,7 @@ class RunStore(Protocol):
         """
 
     def attach_to_study(self, study: str, files: Sequence[Path], folder: str = "") -> str:
-        """Keep files of the study as a whole, replacing those of the same name; returns the id they are under.
+        """Keep files of the study as a whole, replacing those of the same name; returns the id of their run.
 
         They lie with the one run of the study whose role is ``study``, which no reader takes for a trial.
         """
