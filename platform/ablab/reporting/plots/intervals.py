@@ -14,7 +14,8 @@ Kind = Literal["main", "other", "reference"]
 
 ROW = 25
 _TOP, _BOTTOM = 46, 44
-_WIDEST_LABEL = 215.0
+_BOLD = 1.07
+"""How much wider bold text is."""
 _STRETCH = 1.7
 """A rule further out than this many times the intervals' span is named at the edge, not drawn to scale."""
 
@@ -54,17 +55,18 @@ def intervals(
     band: tuple[float, float] | None = None,
     origin: tuple[float, str] | None = None,
     width: int = 660,
+    label_width: float = 215.0,
     digits: int | None = None,
     ticks: bool = True,
 ) -> Plot:
     """Draw estimates with their intervals.
 
     axis: what the values are. band: a range that counts as nothing (the smallest effect of interest).
-    origin: (value, name) of what the axis counts from; a second axis above shows the sums.
+    label_width: the widest that labels may be. origin: (value, name) of what the axis counts from; a second axis above shows the sums.
     ticks: False where every row has a scale of its own.
     """
-    left = min(_WIDEST_LABEL, width_of([row.label for row in rows])) + 14
-    right = width_of([row.shown for row in rows]) + 10
+    left = min(label_width, width_of([row.label for row in rows]) * _BOLD) + 14
+    right = width_of([row.shown for row in rows]) * _BOLD + 8
     bottom = _TOP + ROW * len(rows)
     height = bottom + _BOTTOM
     x = _scale(rows, rules, band, left, width - right)
@@ -73,7 +75,7 @@ def intervals(
     for place, row in enumerate(rows):
         y = _TOP + ROW * (place + 0.5)
         strong = "ink strong" if row.kind != "other" else "ink"
-        parts.append(text(left - 12, y, shortened(row.label, _WIDEST_LABEL), anchor="end", class_=strong))
+        parts.append(text(left - 12, y, shortened(row.label, label_width), anchor="end", class_=strong))
         if row.shown:
             parts.append(text(width, y, row.shown, anchor="end", class_=f"{strong} figures"))
         parts += _estimate(x, row, y)

@@ -28,8 +28,8 @@ def paired(
 ) -> Plot:
     """One column per subject, sorted by the difference; an open ring before, a filled dot after."""
     ordered = sorted(pairs, key=lambda pair: pair.after - pair.before)
-    height = 300
-    plot_bottom = height - (_BOTTOM + 34 if len(ordered) <= _NAMED else _BOTTOM)
+    height = 310
+    plot_bottom = height - (_BOTTOM + 44 if len(ordered) <= _NAMED else _BOTTOM)
     y = around((v for pair in ordered for v in (pair.before, pair.after)), plot_bottom, _TOP + 18)
     step = (width - _LEFT - _RIGHT) / max(len(ordered), 1)
     parts = []

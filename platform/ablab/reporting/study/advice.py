@@ -39,4 +39,4 @@ def recommended_spec(report: StudyReport) -> Section:
             f"Against the best cell: {numbers.signed(test.mean)}, equivalence interval "
             f"{numbers.interval(test.equivalence_low, test.equivalence_high)}.",
         )
-    return Section("recommended", title, tuple(text), code=found.spec)
+    return Section("recommended", title, tuple(text), code=found.spec, code_title="The experiment file")

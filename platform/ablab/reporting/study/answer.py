@@ -42,7 +42,7 @@ def answer(report: StudyReport) -> Answer:
             key=lambda each: each.own.mean or 0.0,
         )
         text = (
-            f"No contrast was declared, so nothing is confirmed; the highest {metric_name(comparison)} is "
+            f"no contrast was declared, so nothing is confirmed; the highest {metric_name(comparison)} is "
             f"{numbers.plain(best.own.mean, 3)}, of {compact(best.label)}."
         )
         return Answer(_on_data(comparison, text), tuple(_remarks(comparison)))
@@ -58,7 +58,7 @@ def metric_name(comparison: Comparison) -> str:
 
 
 def finding(row: Row, effect: Effect, comparison: Comparison, found: Findings | None = None) -> str:
-    """What one contrast came to, and which factors carry it; ends with a full stop."""
+    """What one contrast came to, and which factors carry it; a sentence that may stand behind a colon."""
     ours, theirs, metric = compact(row.label), compact(comparison.reference.label), metric_name(comparison)
     verdict, test = row.verdict, effect.test
     if verdict.kind == "not tested":
@@ -86,7 +86,7 @@ def finding(row: Row, effect: Effect, comparison: Comparison, found: Findings | 
         text = f"exploratory, with {effect.n_seeds} of the {FEW_SEEDS} seeds that a verdict needs: {text}"
     elif not verdict.declared:
         text = f"exploratory, not what was declared: {text}"
-    return f"{text[0].upper()}{text[1:]}." if text[: len(ours)] != ours else f"{text}."
+    return f"{text}."
 
 
 def carried(found: Findings, *, rising: bool) -> str:
@@ -154,7 +154,10 @@ def _signed(effect: Effect) -> str:
 
 def _on_data(comparison: Comparison, text: str) -> str:
     """The sentence may be quoted alone, so it says itself where the recordings were made up."""
-    return f"On simulated listeners: {text}" if comparison.simulated else text
+    if comparison.simulated:
+        return f"On simulated listeners: {text}"
+    named = any(text.startswith(compact(row.label)) for row in comparison.rows)
+    return text if named else f"{text[0].upper()}{text[1:]}"
 
 
 def _remarks(comparison: Comparison) -> list[str]:

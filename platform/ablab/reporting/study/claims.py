@@ -38,17 +38,19 @@ def _plot(found: ClaimsReport) -> Plot:
         claimed, measured = each.claim.claimed, each.measured
         assert measured is not None
         shift, unit = _own_scale(claimed.low, claimed.high, measured.no_effect)
-        place = [
-            _clipped((value - shift) / unit) for value in (measured.estimate, measured.low, measured.high)
-        ]
-        band = [_clipped((value - shift) / unit) for value in (claimed.low, claimed.high)]
+        point, low, high, claimed_low, claimed_high = (
+            _clipped((value - shift) / unit)
+            for value in (measured.estimate, measured.low, measured.high, claimed.low, claimed.high)
+        )
         rows.append(
             Row(
                 each.name,
-                *place,
+                point,
+                low,
+                high,
                 shown=each.verdict + ("*" if each.exploratory else ""),
                 kind="main" if each.verdict in ("REFUTED", "INCONSISTENT") else "other",
-                claimed=(band[0], band[1]),
+                claimed=(claimed_low, claimed_high),
             )
         )
     return intervals(

@@ -57,13 +57,14 @@ def convergence_speed(report: StudyReport) -> Section:
 
 def _sentence(found: Convergence) -> str:
     test = found.difference
-    text = f"Threshold: {figures.percent(SHARE)} of the reference's best validation r, {numbers.plain(found.threshold)}."
+    threshold = numbers.plain(found.threshold)
+    text = f"Threshold: {figures.percent(SHARE)} of the reference's best validation r, {threshold}."
     if test.mean is None or test.ci_low is None:
         return f"{text} No difference was tested: {test.refused}."
     return (
         f"{text} The treatment takes {numbers.signed(test.mean, 2)} "
-        f"{numbers.interval(test.ci_low, test.ci_high, 2)} epochs (restricted mean difference, paired by seed, "
-        f"{figures.plural(len(found.seeds), 'seed')}); below zero is faster. Exploratory."
+        f"{numbers.interval(test.ci_low, test.ci_high, 2)} epochs (restricted mean difference, "
+        f"paired by seed, {figures.plural(len(found.seeds), 'seed')}); below zero is faster. Exploratory."
     )
 
 

@@ -29,8 +29,8 @@ def factorial_effects(report: StudyReport) -> Section:
         return Section("effects", title, (f"Not shown: {'; '.join(why)}.",))
     level = figures.percent(1 - report.comparison.alpha)
     text = [
-        f"Each contrast of levels, averaged over all combinations of the other factors' levels, with {level} "
-        "interval. All of them are exploratory; p is adjusted by Holm within main effects and within interactions."
+        f"Each contrast of levels, averaged over all combinations of the other factors' levels, "
+        f"with {level} interval. All of them are exploratory; p is adjusted by Holm within main effects and within interactions."
     ]
     disagreeing = [each.name for each in found.one_factor if each.interaction]
     if disagreeing:
@@ -51,21 +51,18 @@ def factorial_effects(report: StudyReport) -> Section:
 
 
 def _plot(effects: Sequence[FactorialEffect], report: StudyReport) -> Plot:
-    rows = [
-        _row(f"{effect.name}: {contrast.name}" if len(effect.factors) == 1 else contrast.name, contrast)
-        for effect in effects
-        for contrast in effect.contrasts
-    ]
+    rows = [_row(contrast.name, contrast) for effect in effects for contrast in effect.contrasts]
     metric, sesoi = metric_name(report.comparison), report.comparison.sesoi
     return intervals(
         rows[:MOST_PLOTTED],
         name="effects",
         title=f"Main effects and interactions in {metric}",
-        description="One row per contrast of levels, main effects first; the numbers stand in the tables beneath.",
+        description="One row per contrast of levels, main effects first; the numbers stand beneath.",
         axis=f"difference in {metric}",
         rules=[Rule(0.0, "", "zero")],
         band=None if sesoi is None else (-sesoi, sesoi),
-        width=760,
+        width=820,
+        label_width=320,
     )
 
 

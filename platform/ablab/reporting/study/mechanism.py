@@ -27,7 +27,7 @@ def layer_groups(report: StudyReport) -> Section:
         "Whether the change made a part of the network count. A gradient ratio is never enough: it follows "
         "the gradient scale by construction.",
         *(f"{kind}: {meaning}." for kind, meaning in MEANING.items() if kind in given),
-        *mechanism.notes,
+        *(f"{note[0].upper()}{note[1:]}." for note in mechanism.notes),
     ]
     evidence = Table(
         "mechanism",

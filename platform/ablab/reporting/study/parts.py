@@ -44,7 +44,9 @@ class Section:
     plots: tuple[Plot, ...] = ()
     tables: tuple[Table, ...] = ()
     code: str = ""
-    """A command to copy."""
+    """A command or file to copy."""
+    code_title: str = ""
+    """Where the code is folded away, what it is."""
     is_open: bool = False
     """Whether the tables are shown at once, there being no plot that says the same."""
 

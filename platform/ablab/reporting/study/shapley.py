@@ -24,8 +24,8 @@ def shapley_shares(report: StudyReport) -> Section:
     total = found.total
     text = [
         f"The full cell minus the reference cell is {numbers.signed(total.mean)} "
-        f"{numbers.interval(total.ci_low, total.ci_high)}. Each factor's part is its gain when it is switched on, "
-        "averaged over all orders of switching on, so the parts sum to the total."
+        f"{numbers.interval(total.ci_low, total.ci_high)}. Each factor's part is its gain when it is "
+        "switched on, averaged over all orders of switching on, so the parts sum to the total."
     ]
     if found.without_shares:
         text.append(f"No shares in per cent: {found.without_shares}.")
