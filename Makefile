@@ -13,7 +13,7 @@ SOURCES := platform tests benchmarks
 .PHONY: help setup system demo test lint format bench ui clean up down backup restore
 
 help:
-	@echo "make demo     set up and run the quickstart ablation to its comparison"
+	@echo "make demo     set up and run the quickstart ablation to its comparison and report"
 	@echo "make test     set up and run every test (installs Debian packages that tests use, where it may)"
 	@echo "make system   only those packages"
 	@echo "make lint     ruff, mypy --strict, import-linter"
@@ -52,6 +52,7 @@ endif
 demo: $(READY)
 	@$(BIN)/ablab grid run ablations/quickstart.yaml
 	@$(BIN)/ablab compare quickstart
+	@$(BIN)/ablab report quickstart --format html
 
 test: system $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup

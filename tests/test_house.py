@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 
@@ -49,6 +51,24 @@ def test_extras_are_declared(root: Path) -> None:
     config = configparser.ConfigParser()
     config.read(root / "setup.cfg")
     assert set(config["options.extras_require"]) == {"ray", "slurm", "postgres", "server", "dev"}
+
+
+def test_an_installed_package_holds_the_report_templates(root: Path, tmp_path: Path) -> None:
+    code = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source)
+    shutil.copytree(root / "platform", source / "platform", ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=source, capture_output=True, check=True, timeout=120
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = set(zipfile.ZipFile(wheel).namelist())
+    folder = root / "platform" / "ablab" / "reporting" / "study" / "templates"
+    templates = {f"ablab/reporting/study/templates/{file.name}" for file in folder.iterdir()}
+    assert len(templates) == 3
+    assert templates | {"ablab/py.typed"} <= installed
 
 
 def test_ci_runs_make_test(root: Path) -> None:

@@ -144,7 +144,9 @@ def command(study: str, declared: DeclaredAnalysis | None) -> str:
     parts = ["ablab", "grid", "run", _seen_from_here(declared.source)]
     for override in declared.overrides:
         parts += ["--set", override]
-    if study != declared.grid.name:
+    if not (
+        study == declared.grid.name or (declared.overrides and study.startswith(f"{declared.grid.name}@"))
+    ):
         parts += ["--study", study]
     return shlex.join(parts)
 

@@ -62,8 +62,8 @@ def intervals(
     """Draw estimates with their intervals.
 
     axis: what the values are. band: a range that counts as nothing (the smallest effect of interest).
-    label_width: the widest that labels may be. origin: (value, name) of what the axis counts from; a second axis above shows the sums.
-    ticks: False where every row has a scale of its own.
+    label_width: the widest that labels may be. origin: (value, name) of what the axis counts from; a second
+    axis above shows the sums. ticks: False where every row has a scale of its own.
     """
     left = min(label_width, width_of([row.label for row in rows]) * _BOLD) + 14
     right = width_of([row.shown for row in rows]) * _BOLD + 8

@@ -94,20 +94,23 @@ def carried(found: Findings, *, rising: bool) -> str:
 
     A factor carries the difference where the interval of its full level against its reference level, averaged
     over all combinations of the others, lies on the difference's side of zero; it does nothing where that
-    interval lies within the smallest effect of interest; else what it does is open. Where an interaction is
+    interval includes zero and lies within the smallest effect of interest, little where it is as small and
+    not zero; else what it does is open. Where an interaction is
     shown, no factor has an effect of its own to speak of, and that is said instead.
     """
-    sides: dict[str, list[str]] = {"with": [], "against": [], "nothing": [], "open": []}
+    sides: dict[str, list[str]] = {"with": [], "nothing": [], "little": [], "against": [], "open": []}
     for each in found.factorial.main:
         if each.full is not None:
             sides[_side(each.full, rising=rising)].append(each.name.replace("_", " "))
-    if not sides["with"] and not sides["nothing"] and not sides["against"]:
+    if not any(names for side, names in sides.items() if side != "open"):
         return ""
     parts = []
     if sides["with"]:
         parts.append(f"{_listed(sides['with'])} {_verb(sides['with'], 'carries', 'carry')} it")
     if sides["nothing"]:
         parts.append(f"{_listed(sides['nothing'])} {_verb(sides['nothing'], 'does', 'do')} nothing")
+    if sides["little"]:
+        parts.append(f"{_listed(sides['little'])} {_verb(sides['little'], 'does', 'do')} little")
     if sides["against"]:
         parts.append(f"{_listed(sides['against'])} {_verb(sides['against'], 'works', 'work')} against it")
     if sides["open"]:
@@ -120,8 +123,10 @@ def carried(found: Findings, *, rising: bool) -> str:
 
 def _side(contrast: Contrast, *, rising: bool) -> str:
     test, kind = contrast.effect.test, contrast.verdict.kind
-    if kind in ("equivalent", "identical") or contrast.verdict.size == "small":
+    if kind in ("equivalent", "identical"):
         return "nothing"
+    if contrast.verdict.size == "small":
+        return "little"
     if test.ci_low is None or test.ci_high is None or test.ci_low <= 0 <= test.ci_high:
         return "open"
     return "with" if (test.ci_low > 0) is rising else "against"
@@ -170,7 +175,8 @@ def _remarks(comparison: Comparison) -> list[str]:
     elif below:
         which = " and ".join(compact(row.label) for row in named if row.below_floor)
         many = f"{len(below)} of {len(comparison.rows)} networks"
-        remarks.append(f"Below the linear model (ridge, {floor}): {which or many}.")
+        listed = f"{which}; {many} in all" if which else many
+        remarks.append(f"Below the linear model (ridge, {floor}): {listed}.")
     chance = [compact(row.label) for row in named if row.below_chance]
     if chance:
         limit = numbers.plain(comparison.chance, 3)

@@ -39,6 +39,8 @@ def _texts(report: StudyReport) -> dict[str, str]:
     }
     if report.mechanism is not None:
         texts["diagnosis.json"] = f"{json.dumps(asdict(report.mechanism), indent=1)}\n"
+    if report.findings.recommendation is not None:
+        texts["recommended.yaml"] = report.findings.recommendation.spec
     sheet = style("plot.css")
     plots = [summary(report).forest, *(plot for section in sections(report) for plot in section.plots)]
     texts |= {f"plots/{plot.name}.svg": plot.standalone(sheet) for plot in plots}
@@ -95,7 +97,7 @@ def _readme(report: StudyReport) -> str:
 - cells.csv, comparison.json: every cell against the reference
 - diagnosis.json: verdicts per layer group, where they were measured
 - plots/: every plot as SVG
-- specs/: the resolved experiment of every cell
+- specs/: the resolved experiment of every cell; recommended.yaml: that of the recommended one
 - {MANIFEST}: fingerprints, versions, and the SHA-256 of every file
 
 To make the runs again: `{report.provenance.command}`

@@ -29,8 +29,9 @@ def factorial_effects(report: StudyReport) -> Section:
         return Section("effects", title, (f"Not shown: {'; '.join(why)}.",))
     level = figures.percent(1 - report.comparison.alpha)
     text = [
-        f"Each contrast of levels, averaged over all combinations of the other factors' levels, "
-        f"with {level} interval. All of them are exploratory; p is adjusted by Holm within main effects and within interactions."
+        "Each contrast of levels, averaged over all combinations of the other factors' levels, with "
+        f"{level} interval. All of them are exploratory; p is adjusted by Holm within main effects and "
+        "within interactions."
     ]
     disagreeing = [each.name for each in found.one_factor if each.interaction]
     if disagreeing:
