@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ablab.comparison.claims_values import ClaimsReport
 from ablab.comparison.findings import Findings
 from ablab.comparison.mechanism_values import MechanismReport
 from ablab.comparison.values import Comparison
@@ -58,7 +57,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class StudyReport:
-    """A study as a report tells it. A part that is None has its reason in ``absent``."""
+    """A study as a report tells it. A part that is None, the claims too, has its reason in ``absent``."""
 
     findings: Findings
     records: tuple[RunRecord, ...]
@@ -66,7 +65,6 @@ class StudyReport:
     courses: tuple[Course, ...]
     """Learning curves, in the order of the comparison's rows."""
     mechanism: MechanismReport | None
-    claims: ClaimsReport | None
     cost: Cost
     provenance: Provenance
     absent: Mapping[str, str]

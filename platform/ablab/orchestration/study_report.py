@@ -6,14 +6,13 @@ import math
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from ablab.comparison.bootstrap import DRAWS
-from ablab.comparison.claims import check_claims
-from ablab.comparison.claims_evidence import StudyEvidence
 from ablab.comparison.claims_values import ClaimsReport
 from ablab.comparison.convergence import CURVE
 from ablab.comparison.mechanism import diagnose_mechanism
@@ -22,6 +21,7 @@ from ablab.comparison.study_report import Cost, Course, Provenance, StudyReport
 from ablab.comparison.values import Comparison, Row
 from ablab.errors import AblabError, NotFoundError
 from ablab.orchestration.declared import DeclaredAnalysis
+from ablab.orchestration.study_claims import claims_of_records
 from ablab.orchestration.study_comparison import StudyInputs, findings_of, study_inputs
 from ablab.paths import Paths
 from ablab.spec.claims_file import load_claims
@@ -52,15 +52,15 @@ def report_study(
     """
     found = study_inputs(study, paths=paths, store=store, compute_floor=compute_floor)
     curves = store.courses(study, CURVE)
-    told = findings_of(found, curves, n_draws=n_draws)
-    comparison = told.comparison
     absent: dict[str, str] = {}
+    checked = _claims(found, claims, absent, store)
+    told = findings_of(found, curves, n_draws=n_draws)
+    comparison = replace(told.comparison, claims=checked)
     return StudyReport(
-        findings=told,
+        findings=replace(told, comparison=comparison),
         records=found.records,
         courses=courses(comparison.rows, found.records, curves),
         mechanism=_mechanism(comparison, found, absent),
-        claims=_claims(found, claims, absent, store),
         cost=cost(comparison.rows, found.records),
         provenance=provenance(found, store.address),
         absent=absent,
@@ -179,23 +179,17 @@ def _mechanism(comparison: Comparison, found: StudyInputs, absent: dict[str, str
 
 
 def _claims(
-    found: StudyInputs, ledger: Path | None, absent: dict[str, str], store: RunStore
+    found: StudyInputs, file: Path | None, absent: dict[str, str], store: RunStore
 ) -> ClaimsReport | None:
     declared = found.declared
-    if ledger is None and declared is not None and declared.analysis.claims is not None:
-        ledger = declared.source.parent / declared.analysis.claims
-        if not ledger.is_file():
-            absent["claims"] = f"the ledger that the grid names is not there: {ledger.name}"
-            return None
+    ledger = declared.claims if declared is not None else None
+    if file is not None:
+        ledger = load_claims(file)
     if ledger is None:
-        absent["claims"] = (
-            "the grid names no ledger of claims (analysis.claims), and none was given (--claims)"
-        )
+        absent["claims"] = "the grid names no ledger (analysis.claims), and none was given (--claims)"
         return None
-    finished = tuple(run for run in found.records if run.status == "finished")
-    analysis = declared.analysis if declared else Analysis()
-    evidence = StudyEvidence(found.study, finished, store.curves, analysis.model_scope, ())
-    return check_claims(load_claims(ledger), evidence, alpha=analysis.alpha)
+    analysis = declared.analysis if declared is not None else Analysis()
+    return claims_of_records(ledger, found.study, found.records, analysis, store)
 
 
 def _distinct(values: Iterable[str]) -> tuple[str, ...]:

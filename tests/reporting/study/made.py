@@ -38,7 +38,6 @@ def report_of(records: Sequence[RunRecord], *, study: str = "made_up", **options
         records=tuple(records),
         courses=courses(found.comparison.rows, records, curves),
         mechanism=None,
-        claims=None,
         cost=cost(found.comparison.rows, records),
         provenance=Provenance(
             command="ablab grid run ablations/made_up.yaml",

@@ -18,7 +18,7 @@ from ablab.reporting.study.parts import words as word_columns
 def claims_ledger(report: StudyReport) -> Section:
     """Every claim with its verdict, and a plot of claimed bands against measured intervals."""
     title = "Claims"
-    found = report.claims
+    found = report.comparison.claims
     if found is None:
         return Section("claims", title, (f"Not checked: {report.absent['claims']}.",))
     given = [f"{verdict}: {MEANING[verdict]}." for verdict in found.counts]

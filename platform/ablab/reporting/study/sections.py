@@ -5,6 +5,7 @@ from __future__ import annotations
 from ablab.comparison.study_report import StudyReport
 from ablab.reporting.study.advice import recommended_spec
 from ablab.reporting.study.cells import all_cells
+from ablab.reporting.study.chance import chance_and_placebos
 from ablab.reporting.study.checks import other_statistics
 from ablab.reporting.study.claims import claims_ledger
 from ablab.reporting.study.closing import cost, excluded, provenance
@@ -26,6 +27,7 @@ SECTIONS = (
     convergence_speed,
     variance_budget,
     other_statistics,
+    chance_and_placebos,
     layer_groups,
     claims_ledger,
     recommended_spec,

@@ -53,4 +53,5 @@ def _of_subject(score: SubjectScore) -> tuple[tuple[str, float | None], ...]:
         (f"validation/pearson{unseen}", score.validation),
         ("test/chance_mean", score.chance_mean),
         ("test/chance_p95", score.chance_p95),
+        ("test/chance_p", score.chance_p),
     )
