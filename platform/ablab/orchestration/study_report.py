@@ -54,7 +54,7 @@ def report_study(
     curves = store.courses(study, CURVE)
     absent: dict[str, str] = {}
     checked = _claims(found, claims, absent, store)
-    told = findings_of(found, curves, n_draws=n_draws)
+    told = findings_of(found, curves, store, n_draws=n_draws)
     comparison = replace(told.comparison, claims=checked)
     return StudyReport(
         findings=replace(told, comparison=comparison),
