@@ -11,6 +11,8 @@ from ablab.spec.experiment import Experiment, Improvements, Simulated, Training
 
 V2 = Improvements(residual="gated", mlp_head=True, gradient_scale=2.0)
 
+UNEQUAL = "arms are not trained equally, so a difference may be one of training length or rate"
+
 
 def with_training(record, **changes):
     experiment = record.experiment
@@ -58,7 +60,19 @@ def test_a_factor_that_sets_a_kind_covers_the_keys_of_its_block() -> None:
     key = "training.schedule.kind"
     step = run(seed=0, factors={key: "step"})
     other = run("schedule=cosine", seed=0, factors={key: "cosine"}, experiment=cosine)
-    assert check_comparable([step, other]) == ()
+    assert [note.partition(":")[0] for note in check_comparable([step, other])] == [
+        "cells differ in training.schedule.kind, training.schedule.step_epochs, training.schedule.gamma, "
+        "training.schedule.final_fraction"
+    ]
+
+
+def test_a_declared_factor_that_changes_the_course_of_training_is_noted() -> None:
+    factors = {"training.epochs": 20}
+    records = [
+        with_training(run("epochs=20", 0, factors=factors), epochs=20),
+        with_training(run("epochs=40", 0, factors={"training.epochs": 40}), epochs=40),
+    ]
+    assert check_comparable(records) == (f"cells differ in training.epochs: {UNEQUAL}",)
 
 
 def test_replicates_of_a_cell_must_agree_even_in_a_declared_factor() -> None:
@@ -73,6 +87,7 @@ def test_named_cells_may_differ_in_anything_and_it_is_noted() -> None:
     assert check_comparable(records) == (
         "cells are whole experiment files; they differ in improvements.residual, improvements.mlp_head, "
         "improvements.gradient_scale, training.epochs",
+        f"cells differ in training.epochs: {UNEQUAL}",
     )
 
 

@@ -66,3 +66,28 @@ def test_zero_everywhere_has_no_p() -> None:
         found = effect(np.zeros(shape), alpha=0.05, sesoi=0.01, scope="pooled")
         assert found.identical
         assert found.test.p_value is None
+
+
+def test_the_paired_t_over_subjects_is_pingouins() -> None:
+    import pingouin
+
+    d = np.random.default_rng(5).normal(0.004, 0.01, (20, 3))
+    found = effect(d, alpha=0.05, sesoi=0.01, scope="per_subject")
+    oracle = pingouin.ttest(d.mean(axis=1), 0).iloc[0]
+    assert found.test.p_value == pytest.approx(oracle["p_val"])
+    assert found.test.df == oracle["dof"]
+    assert abs(found.d_z) == pytest.approx(oracle["cohen_d"])
+
+
+@pytest.mark.parametrize(("mean", "equivalent"), [(0.0, True), (0.0085, False)])
+def test_the_inner_interval_is_two_one_sided_tests_as_pingouin_makes_them(
+    mean: float, equivalent: bool
+) -> None:
+    import pingouin
+
+    d = np.random.default_rng(6).normal(0, 0.01, 20)
+    d = d - d.mean() + mean
+    test = effect(d[:, None].repeat(2, axis=1), alpha=0.05, sesoi=0.01, scope="per_subject").test
+    p = pingouin.tost(d, np.zeros(20), bound=0.01, paired=True)["pval"].iloc[0]
+    assert bool(p < 0.05) == equivalent
+    assert (test.equivalence_low > -0.01 and test.equivalence_high < 0.01) == equivalent

@@ -15,6 +15,10 @@ SHOWN = 4
 """So many keys or runs are named in a message before the rest is counted."""
 
 
+COURSE = ("training.epochs", "training.schedule.")
+"""Keys of how long and at what rate is trained; where cells differ in them, reports say so."""
+
+
 def check_comparable(records: Sequence[RunRecord]) -> tuple[str, ...]:
     """Notes that every report of these finished runs has to carry.
 
@@ -35,6 +39,11 @@ def check_comparable(records: Sequence[RunRecord]) -> tuple[str, ...]:
         _refuse_undeclared(study, records, undeclared)
     elif differing:
         notes.append(f"cells are whole experiment files; they differ in {_named(differing)}")
+    if unequal := [key for key in differing if key.startswith(COURSE)]:
+        notes.append(
+            f"cells differ in {_named(unequal)}: arms are not trained equally, so a difference may be one of "
+            "training length or rate"
+        )
     by_cell: dict[str, list[int]] = defaultdict(list)
     for index, record in enumerate(records):
         by_cell[record.cell].append(index)
