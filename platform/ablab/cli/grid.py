@@ -47,7 +47,8 @@ def _workers(context: click.Context, parameter: click.Parameter, value: str) -> 
     return int(value)
 
 
-def _launch_options(command: F) -> F:
+def launch_options(command: F) -> F:
+    """Where trials run: ``launcher``, ``workers`` and ``device``."""
     for option in (
         click.option(
             "--device", type=Device(), default="auto", show_default=True, help="auto, cpu, or cuda:N."
@@ -94,7 +95,7 @@ def plan(
     if offline:
         made = planning.plan_offline(loaded)
     else:
-        paths, store = _surroundings()
+        paths, store = surroundings()
         made = planning.plan(loaded, paths=paths, store=store, workers=workers)
     if as_json:
         print_json(made.as_json())
@@ -110,7 +111,7 @@ def plan(
 @study_option
 @click.option("--epochs", default=50, show_default=True, type=click.IntRange(1), help="At most so many.")
 @click.option("--seeds", default=2, show_default=True, type=click.IntRange(1), help="Seeds per cell.")
-@_launch_options
+@launch_options
 @json_option
 @click.pass_context
 def pilot(
@@ -140,7 +141,7 @@ def pilot(
     from ablab.orchestration.pilot_text import lines
     from ablab.reporting.progress import terminal_progress
 
-    paths, store = _surroundings()
+    paths, store = surroundings()
     done = run_pilot(
         loaded,
         paths=paths,
@@ -164,7 +165,7 @@ def pilot(
 @click.argument("file", type=SPEC_FILE)
 @set_option
 @study_option
-@_launch_options
+@launch_options
 @click.option(
     "--stale", type=click.Choice(["rerun", "keep"]), help="What to do with finished runs of other code."
 )
@@ -200,7 +201,7 @@ def run(
     from ablab.orchestration.grid import run_grid
     from ablab.reporting.progress import terminal_progress
 
-    paths, store = _surroundings()
+    paths, store = surroundings()
     result = run_grid(
         loaded,
         paths=paths,
@@ -226,7 +227,7 @@ def run(
 @click.option(
     "--seeds", default=5, show_default=True, type=click.IntRange(2), help="So many that STUDY did not use."
 )
-@_launch_options
+@launch_options
 @json_option
 @click.pass_context
 def confirm(
@@ -272,7 +273,7 @@ def status(study: str, as_json: bool) -> None:
     """
     from ablab.orchestration.status import lines, study_status
 
-    paths, store = _surroundings()
+    paths, store = surroundings()
     found = study_status(study, paths=paths, store=store)
     if as_json:
         print_json(found.as_json())
@@ -292,7 +293,8 @@ def _loaded(file: Path, overrides: tuple[str, ...], study: str | None) -> Loaded
     return loaded if study is None else replace(loaded, study=study)
 
 
-def _surroundings() -> tuple[Paths, RunStore]:
+def surroundings() -> tuple[Paths, RunStore]:
+    """The state root and the store of this environment."""
     from ablab.paths import Paths
     from ablab.tracking.open import open_store
 

@@ -42,6 +42,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Study": {
         "experiment": Entry("ablab.cli.experiment:experiment", "Write, list, show and run experiments."),
         "train": Entry("ablab.cli.train:train", "Train once with the flags of the guide's scripts."),
+        "search": Entry("ablab.cli.search:search", "Search a space of values and confirm the winner."),
         "diagnose": Entry("ablab.cli.diagnose:diagnose", "Look inside a run, or judge a mechanism."),
         "claims": Entry("ablab.cli.claims:claims", "Check what a paper or guide claims."),
         "data": Entry("ablab.cli.data:data", "Check, simulate and split recordings."),

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["experiment", "grid", "claims"]), default="experiment")
+@click.argument("kind", type=click.Choice(["experiment", "grid", "search", "claims"]), default="experiment")
 def schema(kind: SchemaKind) -> None:
-    """Print the JSON schema of KIND (experiment, grid or claims), for editors.
+    """Print the JSON schema of KIND (experiment, grid, search or claims), for editors.
 
     \b
     Examples:
       ablab schema
       ablab schema grid
+      ablab schema search
     """
     from ablab.spec.schema import json_schema
 

@@ -124,7 +124,7 @@ def _grid_values(overrides: Sequence[str]) -> dict[str, Level]:
     for key, _ in set_layers.experiment.leaves():
         reason = "addresses the base experiment; write one that sets it with: ablab experiment new"
         problems += [Problem(SOURCE, None, key, reason)] if key else []
-    values = {key: leaf.plain() for key, leaf in set_layers.grid.leaves() if key}
+    values = {key: leaf.plain() for key, leaf in set_layers.study.leaves() if key}
     for key in values:
         if key.partition(".")[0] in _GIVEN:
             problems.append(Problem(SOURCE, None, f"grid.{key}", "is given by its own option or argument"))

@@ -13,9 +13,9 @@ from ablab.spec.overrides import SOURCE
 from ablab.spec.reader import Document, Mark, Tree, read_file
 from ablab.spec.shape import EXTENDS, blocks, nearest
 
-STUDY_KINDS = ("grid",)
+STUDY_KINDS = ("grid", "search")
 """Kinds of study file that this version knows."""
-_OTHER_KINDS = ("search", "regression")
+_OTHER_KINDS = ("regression",)
 _OWN_KEYS = ("name", "notes")
 """Keys that a child does not inherit: they name and describe the one file."""
 
@@ -70,22 +70,27 @@ def read_chain(document: Document, path: Path, above: tuple[Path, ...] = ()) -> 
     return Chain(joined, (*parent.notices, *notices), (*problems, *parent.problems), parent.whole)
 
 
-def refuse_other_studies(tree: Tree, path: Path) -> None:
-    """SpecError unless the tree is a study of a kind that this version knows."""
+def refuse_other_studies(tree: Tree, path: Path, wanted: str = "grid") -> None:
+    """SpecError unless the tree is a study of the kind that is wanted."""
     mark = tree.mark
     if not isinstance(tree.value, dict):
         raise SpecError([_not_a_mapping(tree)])
     kind = tree.get("kind")
     if kind is None and set(tree.value) & {EXTENDS, *blocks(Experiment)}:
-        reason = "is an experiment, not a grid; give a file such as those in ablations/ ('kind: grid')"
+        reason = (
+            f"is an experiment, not a {wanted}; give a file such as those in ablations/ ('kind: {wanted}')"
+        )
         raise SpecError([Problem(str(path), None, "", reason)])
     if kind is None:
-        raise SpecError([Problem(mark.source, mark.line, "kind", "missing; write 'kind: grid'")])
+        raise SpecError([Problem(mark.source, mark.line, "kind", f"missing; write 'kind: {wanted}'")])
     if kind.value not in STUDY_KINDS:
         near = nearest(str(kind.value), STUDY_KINDS)
         known = ", ".join(f"'{each}'" for each in STUDY_KINDS)
         hint = f" (did you mean '{near}'?)" if near else ""
         reason = f"'{kind.plain()}' is not a kind of study that this version knows: {known}{hint}"
+        raise SpecError([Problem(kind.mark.source, kind.mark.line, "kind", reason)])
+    if kind.value != wanted:
+        reason = f"is a {kind.value}, not a {wanted}; run it with: ablab {kind.value} run {path}"
         raise SpecError([Problem(kind.mark.source, kind.mark.line, "kind", reason)])
 
 

@@ -11,10 +11,11 @@ from ablab.spec.check import Fault, check
 from ablab.spec.claims import Ledger
 from ablab.spec.claims_file import load_claims
 from ablab.spec.experiment import Experiment, Level, SpecModel
-from ablab.spec.factors import check_factors, check_overridden_factors, check_same_measure
+from ablab.spec.factors import check_factors, check_same_measure
 from ablab.spec.files import Chain, beside, existing, read_chain, refuse_other_studies
 from ablab.spec.grid import Grid
 from ablab.spec.identity import digest, flatten
+from ablab.spec.levels import check_overridden
 from ablab.spec.overlay import nested, overlay
 from ablab.spec.overrides import SOURCE, Layers, layers, parse_override
 from ablab.spec.reader import Document, Mark, Tree, read_file, tree_of
@@ -74,11 +75,11 @@ def experiment_in(document: Document, path: Path, overrides: Sequence[str] = ())
     set_layers, problems = layers(overrides)
     problems = (*problems, *_not_for_experiments(set_layers))
     chain = read_chain(document, path)
-    joined, notices, faults = _laid_over(chain, set_layers.experiment)
-    experiment, more = _checked(joined, chain)
+    joined, notices, faults = laid_over(chain, set_layers.experiment)
+    experiment, more = checked(joined, chain)
     problems = (*problems, *chain.problems, *faults, *more)
     if experiment is None or problems:
-        raise _error(problems, path)
+        raise located(problems, path)
     origins = {key: str(leaf.mark) for key, leaf in joined.leaves()}
     return LoadedExperiment(experiment, path, origins, notices)
 
@@ -96,25 +97,25 @@ def grid_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> Lo
     set_layers, found = layers(overrides)
     problems = [*found, *document.problems]
     refuse_other_studies(document.tree, path)
-    tree, notices = overlay(document.tree, Tree(set_layers.grid.value, document.tree.mark), Grid)
+    tree, notices = overlay(document.tree, Tree(set_layers.study.value, document.tree.mark), Grid)
     grid, faults = check(tree, Grid)
-    problems += _in_grid_words(faults)
+    problems += in_words_of(faults, "grid")
     bases: dict[str, Experiment] = {}
     trees: dict[str, Tree] = {}
     for name, entry in _base_entries(tree):
         key = f"cells.{name}" if name else "base"
         try:
-            chain = _chain_of(entry, key)
+            chain = chain_of(entry, key)
         except SpecError as error:
             problems += error.problems
             continue
-        joined, more_notices, more = _laid_over(chain, set_layers.experiment)
-        experiment, still_more = _checked(joined, chain)
+        joined, more_notices, more = laid_over(chain, set_layers.experiment)
+        experiment, still_more = checked(joined, chain)
         notices = tuple(dict.fromkeys((*notices, *more_notices)))
         problems += (*chain.problems, *more, *still_more)
         if experiment is not None:
             bases[name], trees[name] = experiment, joined
-    problems += check_overridden_factors(tree, set_layers.experiment)
+    problems += check_overridden(tree, set_layers.experiment, "grid.factors")
     levels, level_problems = check_factors(tree, trees.get(""))
     problems += level_problems
     problems += check_same_measure(tree, bases)
@@ -122,14 +123,12 @@ def grid_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> Lo
     claims, claim_problems = _claims(tree)
     problems += claim_problems
     if grid is None or problems:
-        raise _error(problems, path)
+        raise located(problems, path)
     grid = grid.model_copy(update={"factors": levels})
     resources = resource_values(grid)
     if resources:
         bases = {name: with_values(base, resources, str(path)) for name, base in bases.items()}
-    study = grid.name
-    if overrides:
-        study += f"@{_override_digest(set_layers, grid, bases)[:8]}"
+    study = study_name(grid.name, set_layers, "grid", grid, bases) if overrides else grid.name
     return LoadedGrid(grid, bases, study, path, notices, claims, tuple(overrides))
 
 
@@ -161,13 +160,13 @@ def _written(model: SpecModel) -> dict[str, object]:
     }
 
 
-def _checked(joined: Tree, chain: Chain) -> tuple[Experiment | None, tuple[Problem, ...]]:
+def checked(joined: Tree, chain: Chain) -> tuple[Experiment | None, tuple[Problem, ...]]:
     experiment, faults = check(joined, Experiment)
     certain = [fault.problem for fault in faults if chain.whole or fault.hangs_on == "itself"]
     return experiment, tuple(certain)
 
 
-def _laid_over(chain: Chain, layer: Tree) -> tuple[Tree, tuple[str, ...], tuple[Problem, ...]]:
+def laid_over(chain: Chain, layer: Tree) -> tuple[Tree, tuple[str, ...], tuple[Problem, ...]]:
     assert isinstance(layer.value, dict)
     problems: tuple[Problem, ...] = ()
     if EXTENDS in layer.value:
@@ -180,10 +179,10 @@ def _laid_over(chain: Chain, layer: Tree) -> tuple[Tree, tuple[str, ...], tuple[
 
 def _not_for_experiments(set_layers: Layers) -> tuple[Problem, ...]:
     reason = "addresses a grid, but this is an experiment"
-    return tuple(Problem(SOURCE, None, f"grid.{key}", reason) for key, _ in set_layers.grid.leaves() if key)
+    return tuple(Problem(SOURCE, None, f"grid.{key}", reason) for key, _ in set_layers.study.leaves() if key)
 
 
-def _chain_of(entry: Tree, key: str) -> Chain:
+def chain_of(entry: Tree, key: str) -> Chain:
     assert isinstance(entry.value, str)
     path = existing(beside(entry.value, entry.mark), entry.mark, key)
     return read_chain(read_file(path), path)
@@ -209,27 +208,29 @@ def _base_entries(tree: Tree) -> list[tuple[str, Tree]]:
     return [(name, entry) for name, entry in entries if isinstance(entry.value, str) and entry.value]
 
 
-def _in_grid_words(faults: Iterable[Fault]) -> list[Problem]:
-    """Faults of the grid; those of an override are named as the user wrote them, with ``grid.``."""
+def in_words_of(faults: Iterable[Fault], kind: str) -> list[Problem]:
+    """Faults of the grid; those of an override are named as the user wrote them, with the kind in front."""
     problems = [fault.problem for fault in faults]
     return [
-        Problem(SOURCE, None, f"grid.{each.key}", each.reason) if each.source == SOURCE else each
+        Problem(SOURCE, None, f"{kind}.{each.key}", each.reason) if each.source == SOURCE else each
         for each in problems
     ]
 
 
-def _override_digest(set_layers: Layers, grid: Grid, bases: Mapping[str, Experiment]) -> str:
-    """Hash of what the overrides set, as the checked values hold it: 1e-3 and 0.001 are one."""
-    of_grid = flatten(grid)
+def study_name(
+    name: str, set_layers: Layers, kind: str, study: SpecModel, bases: Mapping[str, Experiment]
+) -> str:
+    """``<name>@<hash8>`` of what the overrides set, as the checked values hold it: 1e-3 and 0.001 are one."""
+    of_study = flatten(study)
     of_bases: dict[str, Level] = {}
     for experiment in bases.values():
         of_bases = {**flatten(experiment), **of_bases}
-    values = {f"grid.{key}": of_grid.get(key, leaf.plain()) for key, leaf in set_layers.grid.leaves()}
+    values = {f"{kind}.{key}": of_study.get(key, leaf.plain()) for key, leaf in set_layers.study.leaves()}
     values |= {key: of_bases.get(key, leaf.plain()) for key, leaf in set_layers.experiment.leaves()}
-    return digest(values)
+    return f"{name}@{digest(values)[:8]}"
 
 
-def _error(problems: Iterable[Problem], path: Path) -> SpecError:
+def located(problems: Iterable[Problem], path: Path) -> SpecError:
     """The problems once each: overrides, the file asked for, the files it names; each from top to bottom."""
     # A value that could not be read is not also of the wrong type: the first fault of a place stands.
     first: dict[tuple[str, int | None, str], Problem] = {}

@@ -12,16 +12,16 @@ from ablab.spec.reader import Mark, Tree, read_text
 
 SOURCE = "--set"
 _MARK = Mark(SOURCE, None)
-_FREE_KEYS = ("factors", "cells")
-"""Mappings of a grid whose own keys may hold dots."""
+_FREE_KEYS = ("factors", "cells", "space")
+"""Mappings of a study whose own keys may hold dots."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """What the overrides set, as one layer over experiments and one over the grid."""
+    """What the overrides set, as one layer over experiments and one over the study."""
 
     experiment: Tree = field(default_factory=lambda: Tree({}, _MARK))
-    grid: Tree = field(default_factory=lambda: Tree({}, _MARK))
+    study: Tree = field(default_factory=lambda: Tree({}, _MARK))
 
 
 def parse_override(text: str) -> tuple[str, Level]:
@@ -34,8 +34,11 @@ def parse_override(text: str) -> tuple[str, Level]:
     return key, tree.plain()
 
 
-def layers(texts: Sequence[str]) -> tuple[Layers, tuple[Problem, ...]]:
-    """All overrides as layers, independent of their order, and every fault found on the way."""
+def layers(texts: Sequence[str], kind: str = "grid") -> tuple[Layers, tuple[Problem, ...]]:
+    """All overrides as layers, independent of their order, and every fault found on the way.
+
+    kind: of the study; what begins with it, and a dot, addresses the study.
+    """
     problems: list[Problem] = []
     roots: dict[bool, dict[str, Tree]] = {False: {}, True: {}}
     for text in texts:
@@ -44,9 +47,9 @@ def layers(texts: Sequence[str]) -> tuple[Layers, tuple[Problem, ...]]:
         except SpecError as error:
             problems += error.problems
             continue
-        of_grid = key.startswith("grid.")
-        layer = _grid_layer(key.removeprefix("grid."), tree) if of_grid else nested(key, tree, _MARK)
-        _join(roots[of_grid], layer, "grid" if of_grid else "", problems)
+        of_study = key.startswith(f"{kind}.")
+        layer = _study_layer(key.removeprefix(f"{kind}."), tree) if of_study else nested(key, tree, _MARK)
+        _join(roots[of_study], layer, kind if of_study else "", problems)
     return Layers(Tree(roots[False], _MARK), Tree(roots[True], _MARK)), tuple(problems)
 
 
@@ -70,7 +73,7 @@ def _parse(text: str) -> tuple[str, Tree]:
     return key, document.tree
 
 
-def _grid_layer(key: str, tree: Tree) -> Tree:
+def _study_layer(key: str, tree: Tree) -> Tree:
     first, _, rest = key.partition(".")
     if first in _FREE_KEYS and rest:
         return Tree({first: Tree({rest: tree}, _MARK)}, _MARK)

@@ -1,4 +1,4 @@
-"""A grid's ``resources`` laid over the experiments it varies.
+"""A study's ``resources`` laid over the experiments it varies.
 
 The number of processes changes what is trained, so it ends up in the experiments, and thereby in the keys of
 the trials; ``resources`` itself is in no key.
@@ -13,20 +13,22 @@ from ablab.spec.experiment import Level
 from ablab.spec.grid import Grid
 from ablab.spec.overrides import SOURCE
 from ablab.spec.reader import Tree
+from ablab.spec.search import Search
 
 PROCESSES = "training.processes"
 _KEY = "resources.gpus_per_trial"
 
 
-def resource_values(grid: Grid) -> Mapping[str, Level]:
-    """Dotted keys that the resources set in every experiment of the grid."""
-    gpus = grid.resources.gpus_per_trial
+def resource_values(study: Grid | Search) -> Mapping[str, Level]:
+    """Dotted keys that the resources set in every experiment of the study."""
+    gpus = study.resources.gpus_per_trial
     return {} if gpus is None else {PROCESSES: gpus}
 
 
-def check_resources(grid: Tree, layer: Tree) -> tuple[Problem, ...]:
+def check_resources(study: Tree, layer: Tree, kind: str = "grid") -> tuple[Problem, ...]:
     """Levels and overrides that the resources would overwrite without a word."""
-    resources, factors = grid.get("resources"), grid.get("factors")
+    block = "space" if kind == "search" else "factors"
+    resources, factors = study.get("resources"), study.get(block)
     gpus = resources.get("gpus_per_trial") if resources is not None else None
     if gpus is None or gpus.value is None:
         return ()
@@ -34,8 +36,8 @@ def check_resources(grid: Tree, layer: Tree) -> tuple[Problem, ...]:
     levels = factors.get(PROCESSES) if factors is not None else None
     if levels is not None:
         reason = f"{_KEY} sets it in every cell; leave one of them out"
-        problems.append(Problem(levels.mark.source, levels.mark.line, f"factors.{PROCESSES}", reason))
+        problems.append(Problem(levels.mark.source, levels.mark.line, f"{block}.{PROCESSES}", reason))
     if any(key == PROCESSES for key, _ in layer.leaves()):
-        reason = f"{_KEY} sets it in every cell; use --set grid.{_KEY}=N"
+        reason = f"{_KEY} sets it in every cell; use --set {kind}.{_KEY}=N"
         problems.append(Problem(SOURCE, None, PROCESSES, reason))
     return tuple(problems)

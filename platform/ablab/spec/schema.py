@@ -11,15 +11,21 @@ from typing import Any, Literal
 from ablab.spec.claims import Ledger
 from ablab.spec.experiment import Conformer, Experiment, SpecModel
 from ablab.spec.grid import Grid
+from ablab.spec.search import Search
 from ablab.spec.shape import EXTENDS
 
-SchemaKind = Literal["experiment", "grid", "claims"]
+SchemaKind = Literal["experiment", "grid", "search", "claims"]
 
-_MODELS: dict[SchemaKind, type[SpecModel]] = {"experiment": Experiment, "grid": Grid, "claims": Ledger}
+_MODELS: dict[SchemaKind, type[SpecModel]] = {
+    "experiment": Experiment,
+    "grid": Grid,
+    "search": Search,
+    "claims": Ledger,
+}
 
 
 def json_schema(kind: SchemaKind) -> dict[str, Any]:
-    """The schema of an experiment file, a grid file or a claims file.
+    """The schema of an experiment file, a grid, search or claims file.
 
     >>> json_schema("experiment")["required"]
     ['name']

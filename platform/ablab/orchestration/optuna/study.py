@@ -6,12 +6,10 @@ dashboard and importance plots work on a grid. Values are validation r: no test 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 
 import optuna
-from filelock import FileLock
 from optuna.distributions import (
     BaseDistribution,
     CategoricalChoiceType,
@@ -19,10 +17,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.trial import TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
-from ablab.errors import StoreError
 from ablab.orchestration.events import Advanced, Finished
+from ablab.orchestration.optuna.database import open_study, readable
+from ablab.orchestration.optuna.space import choice
 from ablab.orchestration.queue import Choose
 from ablab.paths import Paths
 from ablab.spec.experiment import Level
@@ -31,7 +29,6 @@ from ablab.spec.trial import Trial
 
 OBJECTIVE = "validation/pearson"
 _LARGEST_SEED = 2**32 - 1
-_BUSY_SECONDS = 60.0  # SQLite's own default gives up after 5 s, too little beside another study's writer
 
 
 def study_name(study: str, factors: Mapping[str, Sequence[Level]]) -> str:
@@ -47,7 +44,6 @@ class GridStudy:
     """The Optuna side of one grid run; used by one process, which holds the study's lock."""
 
     def __init__(self, study: str, trials: Sequence[Trial], paths: Paths) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         factors = _levels(trials)
         self._keys = tuple(factors)
         self._distributions: dict[str, BaseDistribution] = {
@@ -57,11 +53,11 @@ class GridStudy:
         self._waiting: list[Trial] = []
         self._asked: dict[str, optuna.Trial] = {}
         self._paths = paths
-        try:
-            self._study = _open(study_name(study, factors), paths)
+        # Never samples: every parameter is enqueued.
+        never = optuna.samplers.RandomSampler(seed=0)
+        self._study = open_study(study_name(study, factors), paths, direction="maximize", sampler=never)
+        with readable(paths):
             self._end_left_over()
-        except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
-            raise _store_error(paths, error) from error
 
     def enqueue(self, trials: Sequence[Trial]) -> None:
         """Take the trials to run; Optuna learns of each when it starts, as the order is the launcher's."""
@@ -72,14 +68,12 @@ class GridStudy:
         trial = choose(self._waiting)
         if trial is None:
             return None
-        try:
+        with readable(self._paths):
             self._study.enqueue_trial(
                 {**_factors(trial, self._keys), "seed": trial.seed},
                 user_attrs={"key": trial.key, "cell": trial.cell.id, "seed": trial.seed},
             )
             self._asked[trial.key] = self._study.ask(self._distributions)
-        except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
-            raise _store_error(self._paths, error) from error
         self._waiting.remove(trial)
         return trial
 
@@ -101,15 +95,13 @@ class GridStudy:
 
     def _tell(self, key: str, run_id: str | None, value: float | None) -> None:
         asked = self._asked[key]
-        try:
+        with readable(self._paths):
             if run_id is not None:
                 asked.set_user_attr("run_id", run_id)
             if value is None:
                 self._study.tell(asked, state=TrialState.FAIL)
             else:
                 self._study.tell(asked, value)
-        except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
-            raise _store_error(self._paths, error) from error
 
     def _end_left_over(self) -> None:
         """A killed orchestrator leaves its trials running for ever; the lock says that it is gone.
@@ -120,23 +112,6 @@ class GridStudy:
             self._study.ask(self._distributions)
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._study.tell(trial.number, state=TrialState.FAIL)
-
-
-def _open(name: str, paths: Paths) -> optuna.Study:
-    paths.root.mkdir(parents=True, exist_ok=True)
-    lock = paths.lock("optuna.db")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):  # two processes that create the schema at once fail
-        storage = optuna.storages.RDBStorage(
-            f"sqlite:///{paths.optuna_db}", engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}}
-        )
-        return optuna.create_study(
-            storage=storage,
-            study_name=name,
-            direction="maximize",
-            sampler=optuna.samplers.RandomSampler(seed=0),  # never samples: every parameter is enqueued
-            load_if_exists=True,
-        )
 
 
 def _levels(trials: Sequence[Trial]) -> dict[str, list[CategoricalChoiceType]]:
@@ -155,16 +130,4 @@ def _factors(trial: Trial, keys: Sequence[str]) -> dict[str, CategoricalChoiceTy
     if not keys:
         return {"cell": trial.cell.id}
     held = {**flatten(trial.cell.experiment), **trial.cell.factors}
-    return {key: _choice(held.get(key)) for key in keys}
-
-
-def _choice(level: Level) -> CategoricalChoiceType:
-    return level if level is None or isinstance(level, bool | int | float | str) else json.dumps(level)
-
-
-def _store_error(paths: Paths, error: Exception) -> StoreError:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return StoreError(
-        f"the Optuna study in {paths.optuna_db} cannot be used: {lines[0]}\n"
-        "it holds nothing that the tracking store does not: where it is damaged, move it away and run again"
-    )
+    return {key: choice(held.get(key)) for key in keys}

@@ -1,0 +1,162 @@
+"""Running a search: points are drawn and trained until the budget is spent, then the winner is confirmed.
+
+One process orchestrates a search at a time. It may die at any moment: the next run goes on with what is
+missing.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ablab.comparison.searched import SearchReport
+from ablab.errors import StaleRunsError
+from ablab.orchestration.gpus import refuse_too_few
+from ablab.orchestration.grid import opened, run_grid, settled_states
+from ablab.orchestration.interruption import interruptible
+from ablab.orchestration.launcher_table import find_launcher, read_options
+from ablab.orchestration.launchers import Place, Request
+from ablab.orchestration.lock import study_lock
+from ablab.orchestration.progress import Progress, Silence
+from ablab.orchestration.result import GridResult
+from ablab.orchestration.search_confirmation import confirm_grid
+from ablab.orchestration.search_declared import declare_search
+from ablab.orchestration.search_report import search_report
+from ablab.orchestration.selection import Selection, StaleChoice
+from ablab.orchestration.session import Session
+from ablab.paths import Paths
+from ablab.spec.identity import trial_key
+from ablab.spec.load_search import LoadedSearch
+from ablab.spec.trial import Cell, Trial
+from ablab.tracking.provenance import code_fingerprint, run_fingerprint
+from ablab.tracking.store import RunStore
+
+if TYPE_CHECKING:
+    from ablab.orchestration.optuna.search import SearchStudy
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What one invocation of a search did, and where the search stands."""
+
+    result: GridResult
+    """Runs of the points."""
+    confirmed: GridResult | None
+    """Runs of the confirmation; None where it was not begun."""
+    report: SearchReport
+
+    @property
+    def exit_code(self) -> int:
+        """130 where it was interrupted, 1 where a run failed, else 0."""
+        return max(self.result.exit_code, self.confirmed.exit_code if self.confirmed else 0)
+
+
+def run_search(
+    loaded: LoadedSearch,
+    *,
+    paths: Paths,
+    store: RunStore,
+    launcher: str = "local",
+    launcher_options: Sequence[str] = (),
+    workers: int | None = None,
+    stale: StaleChoice | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Search until the budget of points is spent, then confirm the winner; goes on where it was left.
+
+    launcher_options: ``key=value`` for the launcher. workers: runs at once; None for as many as there is room
+    for. stale: what to do where points were trained by other code: ``keep`` goes on with them, ``rerun``
+    begins anew.
+
+    Raises StudyLockedError, StaleRunsError, DataError, StoreError.
+    """
+    began = time.monotonic()
+    progress = progress or Silence()
+    kind = find_launcher(launcher)
+    options = read_options(kind, launcher_options)
+    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(loaded.study, paths):
+        queue, request = _prepare(loaded, paths, store, workers, stale, device, progress)
+        request = replace(request, options=options)
+        session = Session(
+            loaded.study,
+            Selection((), ()),
+            lambda: queue,
+            store,
+            progress,
+            began,
+            expected=len(request.trials),
+        )
+        result = session.run(kind, Place.here(paths.root, "search", device), request)
+    confirmed = None
+    report = search_report(loaded.study, paths=paths, store=store)
+    spent = sum(point.state in ("complete", "pruned", "failed") for point in report.points)
+    confirming = confirm_grid(loaded, report, paths) if spent >= report.planned else None
+    if confirming is not None and not result.interrupted:
+        confirmed = run_grid(
+            confirming,
+            paths=paths,
+            store=store,
+            launcher=launcher,
+            launcher_options=launcher_options,
+            workers=workers,
+            stale=stale,
+            device=device,
+            progress=progress,
+        )
+        report = search_report(loaded.study, paths=paths, store=store)
+    return SearchResult(result, confirmed, report)
+
+
+def _prepare(
+    loaded: LoadedSearch,
+    paths: Paths,
+    store: RunStore,
+    workers: int | None,
+    stale: StaleChoice | None,
+    device: str,
+    progress: Progress,
+) -> tuple[SearchStudy, Request]:
+    """The queue of points, and what a launcher is made for: about so many runs, each like the base's."""
+    from ablab.orchestration.optuna.point import Ended
+    from ablab.orchestration.optuna.search import SearchStudy, forget, made_by, study_name
+
+    study, base = loaded.study, loaded.searched
+    settled_states(study, "search", paths, store, progress)
+    data = opened(base.dataset, paths, progress)
+    code = run_fingerprint(base, code_fingerprint())
+    before = made_by(study_name(loaded, data), paths)
+    if before not in (None, code):
+        if stale is None:
+            raise StaleRunsError(_stale_text(loaded, str(before), code))
+        if stale == "rerun":
+            forget(study_name(loaded, data), paths)
+    objective = loaded.search.objective
+    records = store.records(study, "search") if study in store.studies() else ()
+    done = {
+        record.key: Ended(record.metrics[objective], record.subjects, record.seconds)
+        for record in records
+        if record.status == "finished"
+        and objective in record.metrics
+        and (record.code_fingerprint == code or stale == "keep")
+    }
+    queue = SearchStudy(loaded, data, paths, code=code, done=done, note=progress.note)
+    declare_search(loaded, queue.name, paths)
+    expected = queue.left * loaded.search.seeds_per_trial
+    cell = Cell("base", "base", {}, base)
+    refuse_too_few([cell], device, loaded.search.resources.gpus_per_trial)
+    like = Trial(trial_key(base, data, 0), study, cell, 0, data)
+    return queue, Request((like,) * expected, workers, loaded.search.resources.gpus_per_trial)
+
+
+def _stale_text(loaded: LoadedSearch, before: str, code: str) -> str:
+    lines: Sequence[str] = (
+        f"{loaded.study}: its points were trained by other code ({before[:8]}) than is here ({code[:8]});",
+        "choose what to do with them:",
+        "  --stale rerun   begin the search anew with the code as it is now",
+        "  --stale keep    keep them, and go on",
+    )
+    return "\n".join(lines)
