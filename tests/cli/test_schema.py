@@ -13,7 +13,13 @@ from ablab.spec.schema import SchemaKind, json_schema
 
 @pytest.mark.parametrize(
     ("arguments", "kind"),
-    [([], "experiment"), (["experiment"], "experiment"), (["grid"], "grid"), (["claims"], "claims")],
+    [
+        ([], "experiment"),
+        (["experiment"], "experiment"),
+        (["grid"], "grid"),
+        (["search"], "search"),
+        (["claims"], "claims"),
+    ],
 )
 def test_the_schema_is_printed(arguments: list[str], kind: SchemaKind) -> None:
     result = CliRunner().invoke(cli, ["schema", *arguments])
@@ -22,6 +28,6 @@ def test_the_schema_is_printed(arguments: list[str], kind: SchemaKind) -> None:
 
 
 def test_another_kind_is_refused() -> None:
-    result = CliRunner().invoke(cli, ["schema", "search"])
+    result = CliRunner().invoke(cli, ["schema", "sweep"])
     assert result.exit_code == 2
-    assert "'search' is not one of 'experiment', 'grid', 'claims'" in result.stderr
+    assert "'sweep' is not one of 'experiment', 'grid', 'search', 'claims'" in result.stderr

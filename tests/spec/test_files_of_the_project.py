@@ -10,14 +10,18 @@ import pytest
 
 from ablab.designs.expand import cells as cells_of
 from ablab.designs.expand import contrast, expand, reference
-from ablab.spec.load import load_experiment, load_grid
+from ablab.spec.load import load_experiment, load_grid, with_values
+from ablab.spec.load_search import load_search
 from ablab.spec.reader import read_file
 from ablab.spec.schema import json_schema
+from ablab.spec.space import Range
 from ablab.spec.writing import resolved_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
-GRIDS = sorted((ROOT / "ablations").glob("*.yaml"))
+STUDIES = sorted((ROOT / "ablations").glob("*.yaml"))
+SEARCHES = [file for file in STUDIES if file.stem.endswith("_search")]
+GRIDS = [file for file in STUDIES if file not in SEARCHES]
 
 
 def name(path: Path) -> str:
@@ -43,6 +47,19 @@ def test_a_grid_loads_and_expands(file: Path) -> None:
     assert len({trial.key for trial in trials}) == len(trials) == len(cells) * len(loaded.grid.seeds)
     treatment, against = contrast(loaded.grid, cells)
     assert against == reference(loaded.grid, cells) == cells[0] != treatment
+
+
+@pytest.mark.parametrize("file", SEARCHES, ids=name)
+def test_a_search_loads_and_both_ends_of_its_space_are_experiments(file: Path) -> None:
+    loaded = load_search(file)
+    assert loaded.study == loaded.search.name == file.stem
+    for ends in ("low", "high"):
+        levels = {
+            key: getattr(axis, ends) if isinstance(axis, Range) else axis.levels[0 if ends == "low" else -1]
+            for key, axis in loaded.space.items()
+        }
+        assert with_values(loaded.base, levels)
+    assert not {*loaded.search.seeds} & {*loaded.search.fresh_seeds}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +94,9 @@ def test_what_an_experiment_switches_on(experiment: str, improvements: tuple[str
     assert on.gradient_scale_position == "stack"
 
 
-@pytest.mark.parametrize("file", [*EXPERIMENTS, *GRIDS], ids=name)
+@pytest.mark.parametrize("file", [*EXPERIMENTS, *STUDIES], ids=name)
 def test_a_file_fits_the_schema_that_editors_use(file: Path) -> None:
     content: Any = read_file(file).tree.plain()
-    jsonschema.validate(content, json_schema("grid" if file in GRIDS else "experiment"))
+    jsonschema.validate(
+        content, json_schema("grid" if file in GRIDS else "search" if file in SEARCHES else "experiment")
+    )
