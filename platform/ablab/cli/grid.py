@@ -251,7 +251,7 @@ def confirm(
     """
     from ablab.cli.confirming import confirm_study
 
-    paths, store = _surroundings()
+    paths, store = surroundings()
     options = {
         "launcher": launcher,
         "launcher_options": launcher_options,
