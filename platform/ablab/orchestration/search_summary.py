@@ -1,4 +1,4 @@
-"""What the store shows of a whole search: its text on top of the study's page, its plots in the study's run."""
+"""What the store shows of a whole search: its text on the study's page, its plots in the study's run."""
 
 from __future__ import annotations
 
