@@ -8,7 +8,7 @@ from typing import Literal
 
 from ablab.reporting import numbers
 from ablab.reporting.plots.scale import Scale, around
-from ablab.reporting.plots.svg import Plot, element, line, path, text
+from ablab.reporting.plots.svg import CHARACTER, Plot, element, line, path, text
 
 Kind = Literal["main", "reference", "other"]
 
@@ -41,7 +41,7 @@ def courses(
     markers: bool = True,
 ) -> Plot:
     """Draw the curves; the prominent ones are told apart by colour and dash. markers: dots at the points."""
-    ordered = sorted(curves, key=lambda curve: ("other", "reference", "main").index(curve.kind))
+    ordered = sorted(curves, key=lambda curve: ("other", "main", "reference").index(curve.kind))
     x = around((step for curve in curves for step in curve.steps), _LEFT, width - _RIGHT, margin=0.02)
     y = around(_heights(curves), height - _BOTTOM, _TOP)
     parts = _axes(x, y, width, height, x_axis)
@@ -53,7 +53,7 @@ def courses(
             colour = "s2" if curve.kind == "main" else "s1 dashed"
             parts.append(line(place, 10, place + 24, 10, f"{colour} stroke curve"))
             parts.append(text(place + 30, 10, curve.label))
-            place += 50 + 6.7 * len(curve.label)
+            place += 50 + CHARACTER * len(curve.label)
     others = sum(curve.kind == "other" for curve in curves)
     if others:
         parts.append(line(place, 10, place + 24, 10, "s0 stroke thin"))

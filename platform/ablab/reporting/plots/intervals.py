@@ -116,7 +116,7 @@ def _axes(
     if origin is not None:
         zero, what = origin
         upper = Scale(x.low + zero, x.high + zero, x.start, x.end)
-        parts.append(text(x.start - 12, _TOP - 10, what, anchor="end", class_="muted"))
+        parts.append(text(x.start - 24, _TOP - 10, what, anchor="end", class_="muted"))
         for tick in upper.ticks():
             label = numbers.plain(tick, upper.digits())
             parts.append(text(upper(tick), _TOP - 10, label, anchor="middle", class_="muted figures"))

@@ -31,7 +31,7 @@ class Plot:
     @property
     def svg(self) -> str:
         """The drawing as an element of a page."""
-        return self._element("")
+        return self._element(f' style="min-width: {round(self.width * LEAST)}px"')
 
     def standalone(self, style: str) -> str:
         """The drawing as a file, with the style sheet that the page would give it."""
@@ -92,8 +92,11 @@ def width_of(texts: Sequence[str]) -> float:
     return max((len(each) for each in texts), default=0) * CHARACTER
 
 
-CHARACTER = 6.7
-"""Mean width of a character at the plots' 12 px, of the system fonts of the three common systems."""
+LEAST = 0.8
+"""Share of its width below which a plot on a page scrolls instead of shrinking: its text stays legible."""
+
+CHARACTER = 7.2
+"""Mean width of a character at the plots' 12 px, in the widest of the common systems' fonts."""
 
 
 def _value(value: object) -> str:

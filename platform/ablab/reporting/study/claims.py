@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ablab.comparison.claims_values import MEANING, CheckedClaim, ClaimsReport
+from ablab.comparison.claims_values import MEANING, CheckedClaim, ClaimsReport, Measured
 from ablab.comparison.study_report import StudyReport
 from ablab.reporting import numbers
 from ablab.reporting.claims import summary
@@ -22,7 +22,11 @@ def claims_ledger(report: StudyReport) -> Section:
     if found is None:
         return Section("claims", title, (f"Not checked: {report.absent['claims']}.",))
     given = [f"{verdict}: {MEANING[verdict]}." for verdict in found.counts]
-    text = (f"{found.source}. {summary(found)}.", " ".join(given), *found.notes)
+    text = (
+        f"{found.source}. {summary(found)}.",
+        " ".join(given),
+        *(f"{note[0].upper()}{note[1:]}." for note in found.notes),
+    )
     plots = (_plot(found),) if _drawn(found) else ()
     return Section("claims", title, text, plots, (_numbers(found), _words(found)))
 
@@ -37,7 +41,7 @@ def _plot(found: ClaimsReport) -> Plot:
     for each in _drawn(found):
         claimed, measured = each.claim.claimed, each.measured
         assert measured is not None
-        shift, unit = _own_scale(claimed.low, claimed.high, measured.no_effect)
+        shift, unit = _own_scale(claimed.low, claimed.high, measured)
         point, low, high, claimed_low, claimed_high = (
             _clipped((value - shift) / unit)
             for value in (measured.estimate, measured.low, measured.high, claimed.low, claimed.high)
@@ -69,13 +73,16 @@ _FAR = 3.0
 """Widths of its own band at which a value is drawn at the edge."""
 
 
-def _own_scale(low: float, high: float, nothing: float | None) -> tuple[float, float]:
-    """(zero, unit) of a claim's own axis: its band's lower end and width, or what it has of either."""
+def _own_scale(low: float, high: float, measured: Measured) -> tuple[float, float]:
+    """(zero, unit) of a claim's own axis: its band's lower end and width.
+
+    Of a band with one end: that end, and its distance from no effect, from zero, or the interval's width.
+    """
     ends = [value for value in (low, high) if math.isfinite(value)]
     if len(ends) == 2 and ends[0] != ends[1]:
         return ends[0], ends[1] - ends[0]
-    far = ends[0] - (nothing or 0.0)
-    return ends[0], abs(far) or abs(ends[0]) or 1.0
+    from_nothing = abs(ends[0] - (measured.no_effect or 0.0))
+    return ends[0], from_nothing or abs(ends[0]) or measured.high - measured.low or 1.0
 
 
 def _clipped(value: float) -> float:
