@@ -81,3 +81,7 @@ class Paths:
     def workers(self, study: str) -> Path:
         """One file per live worker process of the study."""
         return self.root / "workers" / study
+
+    def jobs(self, study: str) -> Path:
+        """What the study's jobs on a cluster share with the process that orchestrates it."""
+        return self.root / "jobs" / study

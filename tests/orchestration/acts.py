@@ -82,3 +82,12 @@ def _shout(trial: Trial, place: Place, emit: Emit) -> None:
     print("this is no JSON")
     os.write(1, b"neither is this\n")
     _finish(trial, place, emit)
+
+
+def _second_time(trial: Trial, place: Place, emit: Emit) -> None:
+    """Goes on from where the first attempt was ended."""
+    state = place.root / "state"
+    if not state.exists():
+        state.write_text("begun")
+        time.sleep(60)
+    _finish(trial, place, emit)

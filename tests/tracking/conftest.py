@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from tests.mlflow_server import free_port, running_server
 
 from ablab.paths import Paths
 from ablab.spec.experiment import Experiment, Improvements, Level, Simulated
@@ -71,12 +65,6 @@ def scores() -> tuple[SubjectScore, ...]:
     )
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def port() -> int:
     return free_port()
@@ -85,30 +73,8 @@ def port() -> int:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real MLflow server, which keeps artifacts itself."""
-    folder = tmp_path_factory.mktemp("server")
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
-    command += ["--artifacts-destination", str(folder / "artifacts"), "--uvicorn-opts", "--log-level warning"]
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    log = (folder / "server.log").open("wb")
-    process = subprocess.Popen(
-        command, env={**os.environ, **quiet}, cwd=folder, stdout=log, stderr=log, start_new_session=True
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline and process.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5):
-                break
-            time.sleep(0.2)
-        else:
-            pytest.fail((folder / "server.log").read_text())
+    with running_server(tmp_path_factory.mktemp("server")) as address:
         yield address
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(timeout=20)
-        log.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Sequence
 
-from ablab.orchestration.gpus import refuse_too_few
 from ablab.orchestration.grid import opened
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launcher_table import find_launcher, read_options
@@ -54,7 +53,6 @@ def run_experiment(
     experiment = loaded.experiment
     kind = find_launcher(launcher)
     options = read_options(kind, launcher_options)
-    refuse_too_few([_cell(loaded)], device, gpus)
     with interruptible(signal.SIGINT, signal.SIGTERM):
         data = opened(experiment.dataset, paths, progress)
         key = trial_key(experiment, data, seed)

@@ -41,7 +41,7 @@ def gpus_of(device: str) -> tuple[str, ...]:
     return () if device == "cpu" else visible_gpus()
 
 
-def refuse_too_few(cells: Iterable[Cell], device: str, gpus_per_trial: int | None = None) -> None:
+def refuse_too_few(cells: Iterable[Cell], device: str, gpus_per_trial: float | None = None) -> None:
     """Raise InputError where a trial's processes could not each have a GPU.
 
     gpus_per_trial: asked for by name, so that the CPU will not do.
@@ -50,8 +50,8 @@ def refuse_too_few(cells: Iterable[Cell], device: str, gpus_per_trial: int | Non
     there = len(gpus_of(device))
     if gpus_per_trial is not None and there < gpus_per_trial:
         raise InputError(
-            f"{gpus_per_trial} GPUs for a trial were asked for, and {there} can be used (device {device!r}); "
-            f"on the CPU, give training.processes={gpus_per_trial} in place of them"
+            f"{gpus_per_trial:g} GPUs for a trial were asked for, and {there} can be used "
+            f"(device {device!r}); on the CPU, give training.processes={gpus_per_trial:g} in place of them"
         )
     if largest > 1 and 0 < there < largest:
         raise InputError(

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from ablab.data.datasets import open_corpus
 from ablab.orchestration.declared import declare
-from ablab.orchestration.gpus import refuse_too_few
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launcher_table import find_launcher, read_options
 from ablab.orchestration.launchers import Place, Request
@@ -69,7 +68,6 @@ def run_grid(
     with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths):
         states = settled_states(study, "seed", paths, store, progress)
         trials = planned(loaded, functools.partial(opened, paths=paths, progress=progress))
-        refuse_too_few((trial.cell for trial in trials), device, loaded.grid.resources.gpus_per_trial)
         code = code_fingerprint()
         selection = select(standings(trials, states, code), code=code, stale=stale, force=force)
         declare(loaded, paths)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from ablab.orchestration.events import Emit, End, Event, Failed, Killed
+from ablab.orchestration.gpus import refuse_too_few
 from ablab.orchestration.interruption import exposed
 from ablab.orchestration.launchers import Act, Launcher, Place, Request
 from ablab.spec.trial import Trial
@@ -90,4 +91,5 @@ class InlineLauncher:
 
 def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
     """See `ablab.orchestration.launchers.MakeLauncher`."""
+    refuse_too_few((trial.cell for trial in request.trials), place.device, request.gpus_per_trial)
     return InlineLauncher(act, place, emit)

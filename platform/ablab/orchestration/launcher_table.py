@@ -23,6 +23,8 @@ OPTION = "--launcher-option"
 LAUNCHERS: Mapping[str, str] = {
     "inline": "ablab.orchestration.inline_launcher",
     "local": "ablab.orchestration.local_launcher",
+    "ray": "ablab.orchestration.ray_launcher",
+    "slurm": "ablab.orchestration.slurm_launcher",
 }
 """Name -> module, imported where it is named."""
 

@@ -23,7 +23,7 @@ from multiprocessing.context import ForkServerProcess
 from ablab.errors import WorkerDiedError
 from ablab.orchestration import worker_process
 from ablab.orchestration.events import Emit, End, Failed, Killed, Started
-from ablab.orchestration.gpus import automatic_workers, gpus_of, least_busy
+from ablab.orchestration.gpus import automatic_workers, gpus_of, least_busy, refuse_too_few
 from ablab.orchestration.interruption import requests
 from ablab.orchestration.launchers import ENDING_SECONDS, Act, Launcher, Place, Request
 from ablab.orchestration.leftovers import kill_worker, output_file
@@ -57,13 +57,16 @@ class _Worker:
 class LocalLauncher:
     """See `ablab.orchestration.launchers.Launcher`."""
 
-    def __init__(self, act: Act, place: Place, emit: Emit, workers: int) -> None:
+    def __init__(
+        self, act: Act, place: Place, emit: Emit, workers: int, *, preload: Sequence[str] | None = None
+    ) -> None:
+        """preload: modules that the forkserver imports once; None for what training needs."""
         self._act, self._place, self._emit = act, place, emit
         self._capacity = workers
         self._workers: list[_Worker] = []
         self._gpus = gpus_of(place.device)
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(worker_process.PRELOAD))
+        self._context.set_forkserver_preload(list(worker_process.PRELOAD if preload is None else preload))
 
     @property
     def capacity(self) -> int:
@@ -184,6 +187,7 @@ class LocalLauncher:
 
 def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
     """See `ablab.orchestration.launchers.MakeLauncher`."""
+    refuse_too_few((trial.cell for trial in request.trials), place.device, request.gpus_per_trial)
     workers = request.workers or automatic_workers((trial.cell for trial in request.trials), place.device)
     return LocalLauncher(act, place, emit, workers)
 

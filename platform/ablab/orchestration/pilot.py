@@ -18,7 +18,6 @@ from ablab.comparison.variance import components
 from ablab.designs.expand import cells, contrast
 from ablab.orchestration.diagnosis import Diagnosis, diagnose
 from ablab.orchestration.events import Finished
-from ablab.orchestration.gpus import refuse_too_few
 from ablab.orchestration.grid import opened, settled_states
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launcher_table import find_launcher, read_options
@@ -88,7 +87,6 @@ def run_pilot(
             for cell in brief
             for seed in _seeds(loaded.grid.seeds, seeds)
         ]
-        refuse_too_few(brief, device, loaded.grid.resources.gpus_per_trial)
         request = Request(tuple(trials), workers, loaded.grid.resources.gpus_per_trial, options=options)
         session = Session(study, Selection(tuple(trials), ()), Untold, store, progress, began)
         result = session.run(kind, Place.here(paths.root, "pilot", device), request)

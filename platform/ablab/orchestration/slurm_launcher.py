@@ -1,0 +1,314 @@
+"""Trials as jobs of a Slurm cluster, by submitit: arrays, requeued and gone on with where they are preempted.
+
+The only module that imports submitit. The way back is the shared file system: each job appends what it tells
+to a file under the state root (`slurm_job`), which is polled here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import submitit
+from pydantic import Field
+
+from ablab.errors import InputError, WorkerDiedError
+from ablab.orchestration.demand import Demand, demand_of
+from ablab.orchestration.event_lines import EventFile
+from ablab.orchestration.events import Emit, End, Failed, Killed, Started
+from ablab.orchestration.interruption import requests
+from ablab.orchestration.launchers import ENDING_SECONDS, Act, Launcher, Place, Request
+from ablab.orchestration.shared_store import refuse_unshared
+from ablab.orchestration.slurm_job import Job, JobFiles
+from ablab.paths import Paths
+from ablab.spec.trial import Trial
+from ablab.spec.values import Count, Positive, SpecModel
+
+_MOMENT_SECONDS = 0.5
+_PAUSE_SECONDS = 0.1
+_LOOK_SECONDS = 2.0  # between questions whether jobs still live
+_SETTLE_SECONDS = 5.0  # for the last lines of a job that has ended to be seen on a network file system
+_FORCED_SECONDS = 15.0
+_PATIENT_REQUESTS = 1
+_LINES_OF_LAST_WORDS = 3
+
+
+class Options(SpecModel):
+    """What ``--launcher-option`` takes; names are those of sbatch where it has one."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    minutes: Count = 1440
+    """Time limit of a job. A trial that needs longer is requeued and goes on, ``requeues`` times."""
+    mem_gb: Positive | None = None
+    """Memory of a job, GB; null: the partition's own default."""
+    signal_seconds: Annotated[int, Field(ge=30)] = 120
+    """Notice ahead of the time limit, seconds: for a training step and the trial's state."""
+    requeues: Annotated[int, Field(ge=0)] = 20
+    setup: str | None = None
+    """A shell command in front of the trial, such as ``module load cuda``."""
+    extra: Mapping[str, str | int | bool] = Field(default_factory=dict)
+    """Further flags of sbatch, such as ``{reservation: eeg, exclude: node07}``."""
+    cluster: Literal["slurm", "local"] = "slurm"
+    """local: submitit's own imitation on this machine, to try things out."""
+
+
+class _Requeued(Job):
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """What submitit submits again: the same; the trial finds its own checkpoint."""
+        return submitit.helpers.DelayedSubmission(self)
+
+
+@dataclass(slots=True)
+class _Submitted:
+    trial: Trial
+    files: JobFiles
+    events: EventFile
+    job: submitit.Job[None] | None = None
+    """None until the next ``wait`` submits it, together with the others."""
+    run_id: str | None = None
+    reason: str | None = None
+    """Why it was told to end."""
+    deadline: float = math.inf
+    """When it is cancelled (``time.monotonic``)."""
+    gone_since: float | None = None
+    """When its job was first seen to have ended."""
+
+
+class SlurmLauncher:
+    """See `ablab.orchestration.launchers.Launcher`."""
+
+    def __init__(self, act: Act, place: Place, emit: Emit, request: Request) -> None:
+        assert isinstance(request.options, Options)
+        self._options = request.options
+        if self._options.cluster == "slurm":
+            refuse_unshared("slurm", place.store_uri, databases=True)
+        if place.device not in ("auto", "cpu"):
+            raise InputError(f"--device {place.device}: Slurm places the trials; give auto or cpu")
+        gpus = request.gpus_per_trial
+        if gpus is not None and 0 < gpus < 1:
+            raise InputError(
+                f"resources.gpus_per_trial is {gpus:g}, and Slurm hands out whole GPUs; give 1 or more, or 0"
+            )
+        self._act, self._place, self._emit, self._gpus = act, place, emit, gpus
+        self._capacity = request.workers or max(1, len(request.trials))
+        self._trials: list[_Submitted] = []
+        self._study = request.trials[0].study
+        self._folder = Paths(place.root).jobs(self._study) / uuid.uuid4().hex[:12]
+        self._keep_logs = False
+        self._looked = 0.0
+        self._executor(Demand(0, 1))  # refuses what the cluster will not take, before anything is written
+        self._folder.mkdir(parents=True, exist_ok=True)
+        JobFiles(self._folder, "").owner.write_text(self._folder.name)
+
+    @property
+    def capacity(self) -> int:
+        """See `Launcher.capacity`."""
+        return self._capacity
+
+    @property
+    def in_flight(self) -> tuple[Trial, ...]:
+        """See `Launcher.in_flight`."""
+        return tuple(each.trial for each in self._trials)
+
+    def choose(self, waiting: Sequence[Trial]) -> Trial | None:
+        """See `Launcher.choose`; which of those in flight start first is Slurm's to say."""
+        return waiting[0] if waiting and len(self._trials) < self._capacity else None
+
+    def submit(self, trial: Trial) -> None:
+        """See `Launcher.submit`; jobs go to Slurm at the next ``wait``, as arrays."""
+        if len(self._trials) >= self._capacity:
+            raise RuntimeError(f"{self._capacity} trials are in flight")
+        files = JobFiles(self._folder, trial.key)
+        self._trials.append(_Submitted(trial, files, EventFile(files.events)))
+
+    def wait(self) -> None:
+        """See `Launcher.wait`."""
+        if not self._trials:
+            return
+        self._send()
+        self._listen(_MOMENT_SECONDS)
+        for each in self._trials:
+            if time.monotonic() > each.deadline:
+                self._cancel(each)
+
+    def end(self, key: str, reason: str) -> None:
+        """See `Launcher.end`."""
+        for each in tuple(self._trials):
+            if each.trial.key != key or each.reason is not None:
+                continue
+            each.reason, each.deadline = reason, time.monotonic() + ENDING_SECONDS
+            if each.job is None:
+                self._over(each, Killed(key, None, reason, closed=True))
+                continue
+            each.files.end.write_text(reason)
+            if not each.files.begun.exists():
+                self._cancel(each)
+
+    def stop(self, grace_seconds: float) -> None:
+        """See `Launcher.stop`."""
+        for trial in self.in_flight:
+            self.end(trial.key, "stopped by the orchestrator")
+        self._listen_until(time.monotonic() + grace_seconds, patient=True)
+        for each in self._trials:
+            self._cancel(each)
+        self._listen_until(time.monotonic() + _FORCED_SECONDS, patient=False)
+        for each in tuple(self._trials):
+            reason = each.reason or "stopped by the orchestrator"
+            self._over(each, Killed(each.trial.key, each.run_id, reason, closed=False))
+        if not self._keep_logs:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _send(self) -> None:
+        """Submit what is new, as one array for each size of job."""
+        groups: dict[Demand, list[_Submitted]] = {}
+        for each in self._trials:
+            if each.job is None:
+                groups.setdefault(self._demand(each.trial), []).append(each)
+        for demand, of in groups.items():
+            executor = self._executor(demand)
+            for each in of:
+                self._cancel_earlier(each.trial.key)
+            with executor.batch():
+                jobs = [
+                    executor.submit(_Requeued(self._act, each.trial, self._place, each.files)) for each in of
+                ]
+            for each, job in zip(of, jobs, strict=True):
+                each.job = job
+                self._note_of(each.trial.key).write_text(job.job_id)
+
+    def _demand(self, trial: Trial) -> Demand:
+        return demand_of(trial, self._gpus, self._place.device, gpus_there=False)
+
+    def _executor(self, demand: Demand) -> submitit.Executor:
+        options = self._options
+        if options.cluster == "local":
+            here = submitit.LocalExecutor(self._folder, max_num_timeout=options.requeues)
+            here.update_parameters(
+                timeout_min=options.minutes,
+                signal_delay_s=options.signal_seconds,
+                gpus_per_node=int(demand.gpus),
+                stderr_to_stdout=True,
+            )
+            return here
+        try:
+            executor = submitit.SlurmExecutor(self._folder, max_num_timeout=options.requeues)
+        except RuntimeError as error:
+            raise InputError(
+                "--launcher slurm: no srun is on this machine's PATH; run ablab where jobs are submitted, or "
+                "try it out with --launcher-option cluster=local"
+            ) from error
+        executor.update_parameters(**sbatch_parameters(options, demand, self._study, self._capacity))
+        return executor
+
+    def _listen_until(self, deadline: float, *, patient: bool) -> None:
+        while self._trials and (left := deadline - time.monotonic()) > 0:
+            if patient and requests() > _PATIENT_REQUESTS:
+                return
+            self._listen(min(left, _MOMENT_SECONDS))
+
+    def _listen(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._hear() and time.monotonic() < deadline:
+            time.sleep(_PAUSE_SECONDS)
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            for each in tuple(self._trials):
+                self._look_after(each)
+
+    def _hear(self) -> bool:
+        heard = False
+        for each in tuple(self._trials):
+            for event in each.events.news():
+                heard = True
+                if isinstance(event, End):
+                    self._over(each, event)
+                    break
+                if isinstance(event, Started):
+                    each.run_id = event.run_id
+                self._emit(event)
+        return heard
+
+    def _look_after(self, each: _Submitted) -> None:
+        """A job that has ended without saying how."""
+        if each.job is None or not each.job.done():
+            each.gone_since = None
+            return
+        each.gone_since = each.gone_since or time.monotonic()
+        if each.reason is None and time.monotonic() - each.gone_since < _SETTLE_SECONDS:
+            return
+        key, state = each.trial.key, each.job.state
+        if each.reason is not None or state.startswith("CANCELLED"):
+            reason = each.reason or f"job {each.job.job_id} was cancelled in Slurm"
+            self._over(each, Killed(key, each.run_id, reason, closed=False))
+            return
+        self._keep_logs = True
+        died = WorkerDiedError(
+            f"job {each.job.job_id} ended as {state} without a result{_last_words(each.job)}"
+        )
+        self._over(each, Failed(key, each.run_id, str(died), closed=False))
+
+    def _over(self, each: _Submitted, end: End) -> None:
+        self._trials.remove(each)
+        self._note_of(each.trial.key).unlink(missing_ok=True)
+        self._emit(end)
+
+    def _cancel(self, each: _Submitted) -> None:
+        each.deadline = math.inf
+        if each.job is not None:
+            with contextlib.suppress(ProcessLookupError):
+                each.job.cancel(check=False)
+
+    def _cancel_earlier(self, key: str) -> None:
+        """A job that a dead orchestrator left in Slurm's queue must not train the trial a second time."""
+        note = self._note_of(key)
+        if note.exists() and self._options.cluster == "slurm":
+            subprocess.run(["scancel", note.read_text()], check=False, capture_output=True)
+
+    def _note_of(self, key: str) -> Path:
+        return self._folder.parent / f"{key}.job"
+
+
+def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
+    """See `ablab.orchestration.launchers.MakeLauncher`."""
+    return SlurmLauncher(act, place, emit, request)
+
+
+def sbatch_parameters(options: Options, demand: Demand, study: str, at_once: int) -> dict[str, Any]:
+    """submitit's names for what a job asks for; what nobody has set is left to the cluster."""
+    wanted = {
+        "job_name": f"ablab-{study}",
+        "partition": options.partition,
+        "account": options.account,
+        "qos": options.qos,
+        "constraint": options.constraint,
+        "time": options.minutes,
+        "mem": None if options.mem_gb is None else f"{round(options.mem_gb * 1024)}M",
+        "nodes": 1,
+        "ntasks_per_node": 1,
+        "cpus_per_task": demand.cpus,
+        "gpus_per_node": int(demand.gpus) or None,
+        "array_parallelism": at_once,
+        "signal_delay_s": options.signal_seconds,
+        "setup": [options.setup] if options.setup else None,
+        "stderr_to_stdout": True,
+        "additional_parameters": {"requeue": True, **options.extra},
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _last_words(job: submitit.Job[None]) -> str:
+    with contextlib.suppress(OSError):
+        lines = [line.strip() for line in (job.stdout() or "").splitlines() if line.strip()]
+        return f": {' | '.join(lines[-_LINES_OF_LAST_WORDS:])}" if lines else ""
+    return ""
