@@ -115,3 +115,10 @@ def test_different_numbers_of_epochs_are_not_compared() -> None:
 def test_without_curves_or_without_any_learning_it_says_so() -> None:
     assert "no validation curve" in compared([[]], [arriving(3)])
     assert "not above 0" in compared([[-0.1, -0.2]], [arriving(3)])
+
+
+def test_the_same_difference_in_every_seed_has_no_interval() -> None:
+    found = compared([arriving(8)] * 3, [arriving(5)] * 3)
+    assert found.difference.mean == -3
+    assert (found.difference.ci_low, found.difference.p_value) == (None, None)
+    assert "evaluated too rarely" in found.difference.refused

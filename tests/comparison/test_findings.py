@@ -53,7 +53,7 @@ def test_what_cannot_be_said_is_said() -> None:
     assert found.factorial.main == ()
     assert "no convergence: the runs' curves were not read" in found.unsupported
     assert any(text.startswith("no Shapley shares: 6 of the 8 cells") for text in found.unsupported)
-    assert any(text.startswith("no effect of residual") for text in found.unsupported)
+    assert any(text.startswith("no effect of residual, mlp_head") for text in found.unsupported)
 
 
 def test_a_failed_cell_leaves_what_the_others_support() -> None:

@@ -28,6 +28,8 @@ CURVE = "validation/pearson"
 SHARE = 0.95
 """Of the reference's best validation r; near the end of learning, yet reached by most runs of most cells."""
 
+COARSE = "every seed gives the same difference: epochs are evaluated too rarely for an interval"
+
 Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
 """Run id -> metric -> (optimiser step, value) by rising step, as ``RunStore.curves`` gives them."""
 
@@ -111,9 +113,19 @@ def convergence(
         arrivals=arrivals,
         reference=survival(reference, arrivals, tau),
         treatment=survival(treatment, arrivals, tau),
-        difference=mean_test(paired.reshape(1, len(seeds)), alpha, "pooled"),
+        difference=_tested(paired.reshape(1, len(seeds)), alpha),
         seeds=tuple(seeds),
     )
+
+
+def _tested(differences: NDArray[np.float64], alpha: float) -> MeanTest:
+    """Paired t over seeds; refused where all differences are equal, since times are counted in evaluations.
+
+    An interval without width would claim a certainty that is only the grid of evaluated epochs.
+    """
+    if differences.size > 1 and np.ptp(differences) == 0:
+        return MeanTest(mean=float(differences[0, 0]), refused=COARSE)
+    return mean_test(differences, alpha, "pooled")
 
 
 def in_epochs(run: RunRecord, curve: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:

@@ -61,7 +61,7 @@ def test_weights_of_a_main_effect_by_hand() -> None:
 def test_an_interaction_is_a_difference_of_differences() -> None:
     found, scores = arranged(table(additive, n_subjects=3, seeds=range(2)))
     (contrast,) = interaction_contrasts(found, scores, 1, 2)
-    assert contrast.name == "mlp against linear × gs2 against gs1"
+    assert contrast.name == "(mlp against linear) × (gs2 against gs1)"
     signs = {
         cell_id(c): (1 if c.mlp_head else -1) * (1 if c.gradient_scale == 2 else -1) / 3 for c in all_cells()
     }

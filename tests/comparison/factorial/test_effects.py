@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.comparison.factorial.test_contrasts import arranged
 from tests.comparison.made_up import LEVELS, additive, all_cells, table, together_only
+from tests.comparison.study import cell_id, run
 
+from ablab.comparison.factorial.cube import cube
 from ablab.comparison.factorial.effects import Factorial, factorial
+from ablab.comparison.factorial.layout import layout
 from ablab.comparison.quasi_t import crossed_quasi_t
+from ablab.comparison.table import matrices, tidy
 from ablab.designs.add_one_in import add_one_in
 from ablab.designs.leave_one_out import leave_one_out
 from ablab.designs.one_at_a_time import one_at_a_time
@@ -114,11 +120,34 @@ def test_named_cells_that_differ_in_everything_support_no_effect() -> None:
     cells = [all_cells()[0], all_cells()[-1]]
     found = effects_of(table(additive, cells))
     assert found.main == found.interactions == ()
-    assert [text.split(":")[0] for text in found.unsupported[:3]] == [
-        "no effect of residual",
-        "no effect of mlp_head",
-        "no effect of gradient_scale",
+    assert found.unsupported[0] == (
+        "no effect of residual, mlp_head, gradient_scale: no two cells differ in one of them alone"
+    )
+
+
+def test_named_cells_that_differ_in_very_many_keys_take_no_time() -> None:
+    keys = [f"training.k{n}" for n in range(60)]
+    records = [
+        replace(run(name, seed), factors=dict.fromkeys(keys, level))
+        for level, name in enumerate(("a", "b"))
+        for seed in range(3)
     ]
+    factors = {record.cell: record.factors for record in records}
+    placed = layout(factors, dict.fromkeys(keys, (0, 1)))
+    found = factorial(
+        placed, cube(matrices(tidy(records, "test/pearson"), factors)), alpha=0.05, sesoi=0.01, scope="pooled"
+    )
+    assert found.main == found.interactions == ()
+    assert "k5 and 54 more: no two cells" in found.unsupported[0]
+
+
+def test_seeds_that_one_cell_lacks_are_said() -> None:
+    lost = cell_id(all_cells()[0])
+    found = effects_of([r for r in table(additive) if r.cell != lost or r.seed != 3])
+    assert found.unsupported == (
+        "residual, mlp_head, gradient_scale, residual × mlp_head, residual × gradient_scale, "
+        "mlp_head × gradient_scale: tested on 5 of 6 seeds, those that all its cells have",
+    )
 
 
 def test_one_seed_is_refused_and_not_called_insignificant() -> None:

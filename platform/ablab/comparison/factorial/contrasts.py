@@ -14,6 +14,7 @@ says on how many backgrounds it stands.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,28 +90,25 @@ def _contrast(
     layout: Layout, cube: Cube, factors: tuple[int, ...], rows: tuple[NDArray[np.float64], ...]
 ) -> CellContrast:
     """Average over backgrounds of the product of ``rows``, one per factor."""
-    wanted = [
-        (
-            dict(zip(factors, chosen, strict=True)),
-            float(np.prod([r[i] for r, i in zip(rows, chosen, strict=True)])),
-        )
+    wanted = {
+        chosen: weight
         for chosen in product(*(range(len(row)) for row in rows))
+        if (weight := math.prod(float(row[level]) for row, level in zip(rows, chosen, strict=True)))
+    }
+    found = [
+        [(cells[chosen], weight) for chosen, weight in wanted.items()]
+        for cells in layout.backgrounds(factors).values()
+        if wanted.keys() <= cells.keys()
     ]
-    wanted = [(chosen, weight) for chosen, weight in wanted if weight]
-    backgrounds = layout.backgrounds(factors)
-    found = []
-    for background in backgrounds:
-        cells = [layout.cell({**background, **chosen}) for chosen, _ in wanted]
-        if all(cell is not None for cell in cells):
-            found.append([(str(cell), weight) for cell, (_, weight) in zip(cells, wanted, strict=True)])
     kept = _supported(cube, found)
     weights: dict[str, float] = defaultdict(float)
     for parts in kept:
         for cell, weight in parts:
             weights[cell] += weight / len(kept)
     keys = tuple(layout.factors[number] for number in factors)
-    name = " × ".join(_words(key, layout.levels[key], row) for key, row in zip(keys, rows, strict=True))
-    return CellContrast(keys, name, dict(weights), len(kept), len(backgrounds))
+    words = [_words(key, layout.levels[key], row) for key, row in zip(keys, rows, strict=True)]
+    name = words[0] if len(words) == 1 else " × ".join(f"({each})" for each in words)
+    return CellContrast(keys, name, dict(weights), len(kept), layout.n_backgrounds(factors))
 
 
 def _supported(

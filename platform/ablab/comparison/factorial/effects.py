@@ -84,6 +84,10 @@ class Factorial:
     """What the cells and seeds at hand cannot say, in sentences."""
 
 
+SHOWN = 6
+"""So many factors or interactions are named in one sentence before the rest is counted."""
+
+
 def factorial(
     layout: Layout,
     cube: Cube,
@@ -103,17 +107,19 @@ def factorial(
         return Contrast(contrast.name, found, verdict, contrast.n_backgrounds, contrast.n_possible)
 
     names = short_names(layout.factors)
-    main, interactions, unsupported = [], [], []
+    main, interactions, never_alone, unsupported = [], [], [], []
     for number, factor in enumerate(layout.factors):
         contrasts = [tested(each) for each in main_contrasts(layout, cube, number)]
         full = tested(full_contrast(layout, cube, number))
         if all(each is None for each in contrasts) and full is None:
-            unsupported.append(f"no effect of {names[factor]}: no two cells differ in it alone")
+            never_alone.append(names[factor])
             continue
         known = tuple(each for each in contrasts if each is not None)
         if len(known) < len(contrasts):
             unsupported.append(f"{names[factor]}: not all levels were trained beside one another")
         main.append(FactorialEffect((factor,), names[factor], known, _omnibus(known), full))
+    if never_alone:
+        unsupported.append(f"no effect of {_named(never_alone)}: no two cells differ in one of them alone")
     without = []
     for first, second in pairs(layout):
         keys = layout.factors[first], layout.factors[second]
@@ -125,18 +131,19 @@ def factorial(
         if len(known) < len(contrasts):
             without.append(name)
     if without:
-        shown = ", ".join(without[:SHOWN]) + (
-            f" and {len(without) - SHOWN} more" if len(without) > SHOWN else ""
+        unsupported.append(
+            f"no (whole) interaction {_named(without)}: it needs cells in which both factors vary"
         )
-        unsupported.append(f"no (whole) interaction {shown}: it needs cells in which both factors vary")
     main, interactions = _adjusted(main), _adjusted(interactions)
     unsupported += _narrowed([*main, *interactions])
+    unsupported += _fewer_seeds([*main, *interactions], len(cube.seeds))
     one = [_one_factor(layout, cube, number, alpha, sesoi, scope) for number in range(len(layout.factors))]
     return Factorial(tuple(main), tuple(interactions), tuple(one), tuple(unsupported))
 
 
-SHOWN = 6
-"""So many interactions are named in one sentence before the rest is counted."""
+def _named(names: Sequence[str]) -> str:
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _omnibus(contrasts: Sequence[Contrast]) -> float | None:
@@ -164,6 +171,19 @@ def _narrowed(effects: Sequence[FactorialEffect]) -> list[str]:
         f"{', '.join(names)}: averaged over {n} of {possible} combinations of the other factors, "
         "so it holds there and not everywhere"
         for (n, possible), names in found.items()
+    ]
+
+
+def _fewer_seeds(effects: Sequence[FactorialEffect], n_seeds: int) -> list[str]:
+    """Effects that stand on fewer seeds than were trained, one sentence per number."""
+    found: dict[int, dict[str, None]] = {}
+    for each in effects:
+        for contrast in each.contrasts:
+            if contrast.effect.n_seeds < n_seeds:
+                found.setdefault(contrast.effect.n_seeds, {})[each.name] = None
+    return [
+        f"{_named(list(names))}: tested on {n} of {n_seeds} seeds, those that all its cells have"
+        for n, names in found.items()
     ]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 from ablab.spec.experiment import Level
 
@@ -37,15 +37,18 @@ class Layout:
         """The place with every factor at its full level."""
         return tuple(len(levels) - 1 for levels in self.levels.values())
 
-    def backgrounds(self, factors: Sequence[int]) -> tuple[dict[int, int], ...]:
-        """Every combination of levels of the other factors: factor number -> level number."""
-        others = [number for number in range(len(self.levels)) if number not in factors]
-        sizes = [range(len(self.levels[self.factors[number]])) for number in others]
-        return tuple(dict(zip(others, chosen, strict=True)) for chosen in product(*sizes))
+    def backgrounds(self, factors: Sequence[int]) -> dict[Place, dict[Place, str]]:
+        """Levels of the other factors -> levels of ``factors`` -> cell, of the cells that are there."""
+        found: dict[Place, dict[Place, str]] = {}
+        for place, cell in sorted(self.cells.items()):
+            others = tuple(level for number, level in enumerate(place) if number not in factors)
+            found.setdefault(others, {})[tuple(place[number] for number in factors)] = cell
+        return found
 
-    def cell(self, chosen: Mapping[int, int]) -> str | None:
-        """The cell with these levels, all factors named; None where there is none with a score."""
-        return self.cells.get(tuple(chosen[number] for number in range(len(self.levels))))
+    def n_backgrounds(self, factors: Sequence[int]) -> int:
+        """How many backgrounds the full factorial has."""
+        sizes = (len(levels) for number, levels in enumerate(self.levels.values()) if number not in factors)
+        return math.prod(sizes)
 
 
 def layout(cells: Mapping[str, Mapping[str, Level]], levels: Levels) -> Layout:
