@@ -242,21 +242,23 @@ def test_a_course_is_judged_by_its_extreme() -> None:
 
 
 def test_epochs_to_converge_are_compared_by_restricted_mean() -> None:
-    # Ten evaluations each: the original arrives at its last epoch, the full cell at the fourth.
+    # Ten evaluations each: the original arrives at its last epoch, the full cell at the fourth, once at the third.
     slow = tuple((10 * k, 0.02 * k) for k in range(1, 11))
-    fast = tuple((10 * k, min(0.2, 0.05 * k)) for k in range(1, 11))
+    fast, faster = (tuple((10 * k, min(0.2, rise * k)) for k in range(1, 11)) for rise in (0.05, 0.07))
     records = [
         replace(each, metrics={**each.metrics, "epochs_trained": 100.0})
         for each in two_arms(np.zeros((3, 3)))
     ]
-    by_run = {each.run_id: slow if each.cell == ORIGINAL else fast for each in records}
+    by_run = {
+        each.run_id: slow if each.cell == ORIGINAL else faster if each.seed == 1 else fast for each in records
+    }
     epochs = {"kind": "epochs_to_converge", "treatment": "full", "reference": "original"}
     study = StudyEvidence("made_up", tuple(records), lambda run_id: {"validation/pearson": by_run[run_id]})
-    (found,) = check_claims(ledger(epochs, Claimed(below=-50.0)), study).claims
-    assert found.measured is not None and found.measured.estimate == pytest.approx(-60.0)
+    (found,) = check_claims(ledger(epochs, Claimed(below=-40.0)), study).claims
+    assert found.measured is not None and found.measured.estimate == pytest.approx(-190 / 3)
     assert found.verdict == "CONFIRMED" and "restricted mean epochs" in found.evidence
     study = StudyEvidence("made_up", tuple(records), lambda run_id: {})
-    (found,) = check_claims(ledger(epochs, Claimed(below=-50.0)), study).claims
+    (found,) = check_claims(ledger(epochs, Claimed(below=-40.0)), study).claims
     assert (found.verdict, found.evidence) == (
         "NOT TESTABLE",
         "no convergence: no validation curve of both cells was recorded.",

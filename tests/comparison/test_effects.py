@@ -16,11 +16,12 @@ def test_wilson_interval_equals_statsmodels(successes: int, n: int) -> None:
 
 
 def test_effect_sizes_average_seeds_within_the_subject() -> None:
-    d = np.array([[0.3, -0.1], [0.1, 0.1], [-0.2, 0.0], [0.0, 0.4]])  # subject means .1, .1, -.1, .2
+    # Subject means .1, .1, -.1, .2
+    d = np.array([[0.3, -0.1, 0.1], [0.1, 0.1, 0.1], [-0.2, 0.0, -0.1], [0.0, 0.4, 0.2]])
     found = effect(d, alpha=0.05, sesoi=0.01, scope="pooled")
     assert found.d_z == pytest.approx(0.075 / np.std([0.1, 0.1, -0.1, 0.2], ddof=1))
     assert found.share_improved == 0.75
-    assert found.superiority == pytest.approx((4 + 2 / 2) / 8)
+    assert found.superiority == pytest.approx((7 + 2 / 2) / 12)
     assert found.test.name == "crossed quasi-t"
 
 
@@ -91,3 +92,16 @@ def test_the_inner_interval_is_two_one_sided_tests_as_pingouin_makes_them(
     p = pingouin.tost(d, np.zeros(20), bound=0.01, paired=True)["pval"].iloc[0]
     assert bool(p < 0.05) == equivalent
     assert (test.equivalence_low > -0.01 and test.equivalence_high < 0.01) == equivalent
+
+
+def test_two_seeds_are_not_tested_and_the_reason_is_given() -> None:
+    d = np.random.default_rng(7).normal(0.05, 0.01, (12, 2))
+    for values in (d, d[:1]):
+        test = mean_test(values, 0.05, "pooled")
+        assert (test.name, test.p_value, test.ci_low) == (None, None, None)
+        assert test.mean == pytest.approx(values.mean())
+        assert test.refused == (
+            "two seeds say too little of how much trainings differ, at least 3 are needed to test at all; "
+            "run 5 seeds or more"
+        )
+    assert mean_test(d, 0.05, "per_subject").name == "paired t-test over subjects"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablab.comparison import verdicts
-from ablab.comparison.quasi_t import crossed_quasi_t
+from ablab.comparison.quasi_t import LEAST_SEEDS, crossed_quasi_t
 from ablab.comparison.student import quantile, two_sided_p
 from ablab.comparison.values import MeanTest, ModelScope, TestName
 
@@ -22,9 +22,11 @@ def mean_test(values: Floats, alpha: float, scope: ModelScope) -> MeanTest:
     - pooled, one subject (or a metric without subjects): paired t-test over seeds;
     - per_subject: seeds are averaged within the subject, then a paired t-test over subjects.
 
-    >>> test = mean_test(np.array([[0.01, 0.03]]), alpha=0.05, scope="pooled")
+    Pooled models need three seeds at least.
+
+    >>> test = mean_test(np.array([[0.01, 0.03, 0.02]]), alpha=0.05, scope="pooled")
     >>> test.name, round(test.p_value, 3)
-    ('paired t-test over seeds', 0.295)
+    ('paired t-test over seeds', 0.074)
     """
     n_subjects, n_seeds = values.shape
     if n_subjects == 0 or n_seeds == 0:
@@ -36,6 +38,8 @@ def mean_test(values: Floats, alpha: float, scope: ModelScope) -> MeanTest:
         return _paired_t(values.mean(axis=1), alpha, "paired t-test over subjects")
     if n_seeds < 2:
         return MeanTest(mean=mean, refused=verdicts.ONE_SEED)
+    if n_seeds < LEAST_SEEDS:
+        return MeanTest(mean=mean, refused=verdicts.TWO_SEEDS)
     if n_subjects < 2:
         return _paired_t(values[0], alpha, "paired t-test over seeds")
     return _quasi_t(values, alpha)

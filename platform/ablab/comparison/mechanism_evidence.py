@@ -10,6 +10,7 @@ import pandas as pd
 
 from ablab.comparison.mean_test import mean_test
 from ablab.comparison.mechanism_values import STACK, Change, Contribution, Evidence
+from ablab.comparison.quasi_t import LEAST_SEEDS
 from ablab.comparison.run_diagnosis import groups_in
 from ablab.comparison.table import matrices, paired, seeds_of, tidy
 from ablab.comparison.values import MeanTest
@@ -153,7 +154,7 @@ def _change(value: Value, ours: Runs, theirs: Runs, alpha: float) -> Change | No
     """Factor between two cells over the seeds that both have; None where a value is not there or not > 0."""
     pairs = [(value(ours[seed]), value(theirs[seed])) for seed in sorted(ours.keys() & theirs.keys())]
     known = [(a, b) for a, b in pairs if a is not None and b is not None and a > 0 and b > 0]
-    if len(known) < 2 or len(known) < len(pairs):
+    if len(known) < LEAST_SEEDS or len(known) < len(pairs):
         return None
     logs = np.array([[math.log(a / b) for a, b in known]])
     test = mean_test(logs, alpha, "pooled")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ablab.comparison import figures
 from ablab.comparison.power import MOST_SEEDS
-from ablab.comparison.quasi_t import FEW_SEEDS
+from ablab.comparison.quasi_t import FEW_SEEDS, LEAST_SEEDS
 from ablab.comparison.standing import shortfall
 from ablab.comparison.values import Comparison, Effect, Verdict, VerdictKind
 
@@ -22,6 +22,10 @@ REFERENCE = Verdict("reference")
 NO_PAIRS = "no subject was scored in both arms under the same seed"
 ONE_SEED = (
     "one seed shows nothing of how much trainings differ, so no test is possible; "
+    f"run {FEW_SEEDS} seeds or more"
+)
+TWO_SEEDS = (
+    f"two seeds say too little of how much trainings differ, at least {LEAST_SEEDS} are needed to test at all; "
     f"run {FEW_SEEDS} seeds or more"
 )
 ONE_SUBJECT = "one subject shows nothing of how much subjects differ, so no test is possible"
