@@ -53,7 +53,7 @@ def study(tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_confirm_trains_on_fresh_seeds_and_prints_the_comparison(
     study: str, paths: Paths, root: Path
 ) -> None:
-    arguments = ["grid", "confirm", study, "--seeds", "2", "--launcher", "inline"]
+    arguments = ["grid", "confirm", study, "--seeds", "3", "--launcher", "inline"]
     result = CliRunner().invoke(cli, [*arguments, "--json"], catch_exceptions=False)
     assert result.exit_code == 0
     value = json.loads(result.stdout)
@@ -65,19 +65,19 @@ def test_confirm_trains_on_fresh_seeds_and_prints_the_comparison(
         jsonschema.validate(part, json.loads((root / "docs" / "json" / f"{schema}.json").read_text()))
     assert value["study"] == "tinygrid-confirm"
     assert value["cells"] == {"reference": "linear", "recommended": "mlp"}
-    assert value["seeds"] == [2, 3]
-    assert value["run"]["completed"] == 4
+    assert value["seeds"] == [2, 3, 4]
+    assert value["run"]["completed"] == 6
     assert value["comparison"]["treatment"] == "recommended"
     assert value["against_best"] is None
 
     again = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert again.exit_code == 0
     lines = again.stdout.splitlines()
-    assert lines[0] == "study tinygrid-confirm: recommended against reference, seeds 2, 3"
+    assert lines[0] == "study tinygrid-confirm: recommended against reference, seeds 2, 3, 4"
     assert lines[1].split() == ["reference", "linear"]
     assert lines[2].split() == ["recommended", "mlp"]
-    assert "0 completed, 0 failed, 4 skipped" in again.stdout
-    assert "recommended against reference: EXPLORATORY with 2 seeds" in " ".join(again.stdout.split())
+    assert "0 completed, 0 failed, 6 skipped" in again.stdout
+    assert "recommended against reference: EXPLORATORY with 3 seeds" in " ".join(again.stdout.split())
 
 
 def test_a_study_that_is_not_there_ends_in_exit_code_2(paths: Paths) -> None:

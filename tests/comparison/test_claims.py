@@ -242,7 +242,7 @@ def test_a_course_is_judged_by_its_extreme() -> None:
 
 
 def test_epochs_to_converge_are_compared_by_restricted_mean() -> None:
-    # Ten evaluations each: the original arrives at its last epoch, the full cell at the fourth, once at the third.
+    # Ten evaluations each: the original arrives at the last, the full cell at the fourth, once at the third.
     slow = tuple((10 * k, 0.02 * k) for k in range(1, 11))
     fast, faster = (tuple((10 * k, min(0.2, rise * k)) for k in range(1, 11)) for rise in (0.05, 0.07))
     records = [

@@ -225,7 +225,7 @@ def run(
 @grid.command()
 @click.argument("study")
 @click.option(
-    "--seeds", default=5, show_default=True, type=click.IntRange(2), help="So many that STUDY did not use."
+    "--seeds", default=5, show_default=True, type=click.IntRange(3), help="So many that STUDY did not use."
 )
 @launch_options
 @json_option

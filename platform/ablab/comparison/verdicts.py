@@ -25,8 +25,8 @@ ONE_SEED = (
     f"run {FEW_SEEDS} seeds or more"
 )
 TWO_SEEDS = (
-    f"two seeds say too little of how much trainings differ, at least {LEAST_SEEDS} are needed to test at all; "
-    f"run {FEW_SEEDS} seeds or more"
+    "two seeds say too little of how much trainings differ, "
+    f"at least {LEAST_SEEDS} are needed to test at all; run {FEW_SEEDS} seeds or more"
 )
 ONE_SUBJECT = "one subject shows nothing of how much subjects differ, so no test is possible"
 
