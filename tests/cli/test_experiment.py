@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -131,17 +132,36 @@ def test_list_names_every_experiment(root: Path) -> None:
     result = ablab("experiment", "list")
     assert result.exit_code == 0
     names = [line.split()[0] for line in result.stdout.splitlines()]
-    assert names == ["original", "quickstart", "v2_aggressive", "v2_conservative", "v2_full"]
+    assert names == [
+        *("original", "quickstart", "quickstart_v2", "v2_aggressive", "v2_conservative", "v2_full")
+    ]
     value = json.loads(ablab("experiment", "list", "--json").stdout)
     jsonschema.validate(value, json.loads((root / "docs" / "json" / "experiment_list.json").read_text()))
     assert [entry["name"] for entry in value["experiments"]] == names
+
+
+@pytest.mark.parametrize(
+    "overrides", [(), ("--set", "dataset.kind=split_folder", "--set", "dataset.path=absent")]
+)
+def test_check_tells_facts_in_json(
+    overrides: tuple[str, ...], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLAB_HOME", str(tmp_path / "mlruns"))
+    result = ablab("experiment", "check", "experiments/quickstart_v2.yaml", *overrides, "--json")
+    assert result.exit_code == 0, result.output
+    value = json.loads(result.stdout)
+    jsonschema.validate(value, json.loads((root / "docs" / "json" / "experiment_check.json").read_text()))
+    assert value["experiment"] == "quickstart_v2"
+    states = {fact["name"]: fact["state"] for fact in value["facts"]}
+    assert states["toggles"] == "yes"
+    assert states["data"] == ("no" if overrides else "yes")
 
 
 def test_list_reports_what_does_not_load_and_lists_the_rest() -> None:
     Path("experiments/broken.yaml").write_text("name: broken\nmodle: {}\n")
     result = ablab("experiment", "list")
     assert result.exit_code == 2
-    assert len(result.stdout.splitlines()) == 5
+    assert len(result.stdout.splitlines()) == 6
     assert result.stderr == "error: experiments/broken.yaml:2: modle: unknown key (did you mean 'model'?)\n"
     assert ablab("experiment", "list", "nowhere").stderr.startswith("error: nowhere: no such folder")
 
@@ -217,7 +237,9 @@ def test_the_examples_of_run_train_once_and_only_once(paths: Paths) -> None:
     arguments, by_two_processes = examples("experiment", "run")
     first = ablab(*arguments)
     assert first.exit_code == 0, first.output
-    assert first.stdout.startswith("quickstart seed 0: done after ")
+    standing, done, _ = first.stdout.splitlines()
+    assert re.match(r"quickstart seed 0 (DOES NOT BEAT|beats) .*the ridge \(\.\d{4}\)", standing)
+    assert done.startswith("quickstart seed 0: done after ")
     again = ablab(*arguments, "--json")
     assert again.exit_code == 0
     value = json.loads(again.stdout)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 from tests.orchestration.tiny import EXPERIMENT
@@ -58,6 +60,13 @@ def key_of(store: RunStore, cell: str = TREATMENT) -> str:
 
 def ablab(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["diagnose", *arguments], catch_exceptions=False)
+
+
+def told(root: Path, schema: str, *arguments: str) -> dict[str, Any]:
+    """What the command says in JSON, which keeps to its schema."""
+    value = json.loads(ablab(*arguments, "--json").stdout)
+    jsonschema.validate(value, json.loads((root / "docs" / "json" / f"{schema}.json").read_text("utf-8")))
+    return value  # type: ignore[no-any-return]
 
 
 def test_a_run_has_a_row_per_layer_group(store: RunStore) -> None:
@@ -118,7 +127,9 @@ def test_without_a_declared_contrast_cells_must_be_named(store: RunStore, tmp_pa
         diagnose_study("tinygrid", cell=TREATMENT, against=None, paths=Paths(tmp_path), store=store)
 
 
-def test_the_command_prints_the_table_and_keeps_the_plots(store: RunStore, tmp_path: Path) -> None:
+def test_the_command_prints_the_table_and_keeps_the_plots(
+    store: RunStore, tmp_path: Path, root: Path
+) -> None:
     key = key_of(store)
     done = ablab(key[:8], "--out", str(tmp_path / "plots"))
     assert done.exit_code == 0
@@ -131,15 +142,17 @@ def test_the_command_prints_the_table_and_keeps_the_plots(store: RunStore, tmp_p
     for name in plots:
         kept = store.artifact(store.find(key).run_id, f"diagnosis/{name}")
         assert kept.read_bytes().startswith(b"\x89PNG")
-    assert json.loads(ablab(key[:8], "--json").stdout)["rows"][0]["group"] == "front_end"
+    found = told(root, "diagnose_run", key[:8])
+    assert found["rows"][0]["group"] == "front_end"
+    assert [check["answer"] for check in found["checks"]].count("yes") >= 1
 
 
-def test_the_command_prints_verdicts(store: RunStore, tmp_path: Path) -> None:
+def test_the_command_prints_verdicts(store: RunStore, tmp_path: Path, root: Path) -> None:
     done = ablab("tinygrid", "--cell", "gs2", "--against", "gs1", "--out", str(tmp_path))
     assert done.stdout.startswith(f"{TREATMENT} against {REFERENCE}, 3 seeds in both, SIMULATED data\n")
     assert "layer_stack " in done.stdout and "trained minus frozen stack" in done.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["mechanism.png"]
-    found = json.loads(ablab("tinygrid", "--json").stdout)
+    found = told(root, "diagnose_study", "tinygrid")
     assert found["verdicts"][0]["evidence"]["group"] == "layer_stack"
 
 

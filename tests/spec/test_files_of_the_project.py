@@ -70,6 +70,7 @@ def test_a_search_loads_and_both_ends_of_its_space_are_experiments(file: Path) -
         ("leave_one_out", 5, 5),
         ("add_one_in", 4, 5),
         ("named_configurations", 4, 5),
+        ("front_layers", 6, 5),
     ],
 )
 def test_the_size_of_a_grid(grid: str, cells: int, seeds: int) -> None:
