@@ -22,6 +22,7 @@ import psutil
 BENCHMARKS = {
     "startup": "CPU seconds that commands cost beyond the interpreter's own start",
     "step": "time and memory of a training step in our form and the plain one, by size; growth",
+    "accelerator": "the step on a GPU: bfloat16, torch.compile, share of its peak; or that there was none",
     "improvements": "what each improvement adds to a training step",
     "loader": "windows per second against a plain Dataset and DataLoader",
     "data_wait": "share of the training loop's time in which it waits for its next batch",

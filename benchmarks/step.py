@@ -10,7 +10,6 @@ from __future__ import annotations
 import statistics
 from dataclasses import replace
 
-from benchmarks.accelerator import accelerator_rows
 from benchmarks.trainee import Step, Trainee
 
 Row = dict[str, str | int | float]
@@ -42,7 +41,7 @@ def measure(full: bool = False) -> list[Row]:
     for part, cases in GROWTH.items():
         points = cases if full else cases[:QUICK_POINTS]
         rows += [{"part": f"growth with {part}", **compared(case, 5 if full else 2)} for case in points]
-    return rows + accelerator_rows()
+    return rows
 
 
 def compared(case: Step, rounds: int) -> Row:

@@ -152,6 +152,9 @@ def test_the_command_prints_verdicts(store: RunStore, tmp_path: Path, root: Path
     assert done.stdout.startswith(f"{TREATMENT} against {REFERENCE}, 3 seeds in both, SIMULATED data\n")
     assert "layer_stack " in done.stdout and "trained minus frozen stack" in done.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["mechanism.png"]
+    assert "kept with the study: diagnosis/mechanism.png" in done.stderr
+    id_of_study = store.attach_to_study("tinygrid", [])
+    assert store.artifact(id_of_study, "diagnosis/mechanism.png").read_bytes().startswith(b"\x89PNG")
     found = told(root, "diagnose_study", "tinygrid")
     assert found["verdicts"][0]["evidence"]["group"] == "layer_stack"
 

@@ -16,7 +16,7 @@ from ablab.spec.record import RunRecord
 from ablab.tracking.store import RunState, RunStore
 
 FOLDER = "diagnosis"
-"""Of a run's artifacts, for what a diagnosis draws."""
+"""Of the artifacts of a run, or of a study, for what a diagnosis draws."""
 
 
 def is_checkpoint(target: str) -> bool:
@@ -110,6 +110,16 @@ def attach(store: RunStore, run_id: str, files: Sequence[Path]) -> str | None:
     try:
         for file in files:
             store.attach(run_id, file, FOLDER)
+    except AblabError as error:
+        return str(error)
+    return None
+
+
+def attach_to_study(store: RunStore, study: str, files: Sequence[Path]) -> str | None:
+    """Keep files with the study as a whole; the reason where the store refuses."""
+    try:
+        if files:
+            store.attach_to_study(study, files, FOLDER)
     except AblabError as error:
         return str(error)
     return None
