@@ -29,6 +29,7 @@ BENCHMARKS = {
     "diagnostics": "what each diagnostics preset adds to a training step, at the default interval",
     "gradient_scale": "what the gradient scale changes under Adam, Adam with clipping, and SGD",
     "calibration": "false positives, coverage and power of the crossed quasi-t, over sizes and spreads",
+    "gate": "verdicts of the nightly regression gate over 200 simulated nights, by what the code has lost",
     "orchestration": "seconds per trial that the launcher, Optuna and MLflow add",
 }
 RESULTS = Path(__file__).parent / "results"

@@ -70,6 +70,11 @@ class Paths:
         """Folder of a study's report, where no other is named."""
         return self.root / "reports" / study
 
+    @property
+    def regression(self) -> Path:
+        """State of the schedule, logs of its gates, pictures of their history."""
+        return self.root / "regression"
+
     def lock(self, name: str) -> Path:
         """Lock file of a study or of a shared resource."""
         return self.root / "locks" / f"{name}.lock"

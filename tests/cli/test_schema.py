@@ -18,6 +18,7 @@ from ablab.spec.schema import SchemaKind, json_schema
         (["experiment"], "experiment"),
         (["grid"], "grid"),
         (["search"], "search"),
+        (["regression"], "regression"),
         (["claims"], "claims"),
     ],
 )
@@ -30,4 +31,4 @@ def test_the_schema_is_printed(arguments: list[str], kind: SchemaKind) -> None:
 def test_another_kind_is_refused() -> None:
     result = CliRunner().invoke(cli, ["schema", "sweep"])
     assert result.exit_code == 2
-    assert "'sweep' is not one of 'experiment', 'grid', 'search', 'claims'" in result.stderr
+    assert "'sweep' is not one of 'experiment', 'grid', 'search', 'regression', 'claims'" in result.stderr

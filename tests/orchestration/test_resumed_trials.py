@@ -24,7 +24,7 @@ from ablab.spec.trial import Trial
 from ablab.tracking.memory import MemoryStore
 
 EPOCHS = 6
-VARYING = ("seconds", "throughput/")
+VARYING = ("seconds", "throughput/", "memory/")
 
 
 @pytest.fixture

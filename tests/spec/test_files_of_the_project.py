@@ -10,7 +10,10 @@ import pytest
 
 from ablab.designs.expand import cells as cells_of
 from ablab.designs.expand import contrast, expand, reference
+from ablab.regression.noninferiority import LEAST_SEEDS
+from ablab.spec.identity import trial_key
 from ablab.spec.load import load_experiment, load_grid, with_values
+from ablab.spec.load_regression import load_regression
 from ablab.spec.load_search import load_search
 from ablab.spec.reader import read_file
 from ablab.spec.schema import json_schema
@@ -19,9 +22,10 @@ from ablab.spec.writing import resolved_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
-STUDIES = sorted((ROOT / "ablations").glob("*.yaml"))
-SEARCHES = [file for file in STUDIES if file.stem.endswith("_search")]
-GRIDS = [file for file in STUDIES if file not in SEARCHES]
+STUDIES = {file: read_file(file).tree.plain()["kind"] for file in sorted((ROOT / "ablations").glob("*.yaml"))}
+GRIDS, SEARCHES, GATES = (
+    [file for file, kind in STUDIES.items() if kind == wanted] for wanted in ("grid", "search", "regression")
+)
 
 
 def name(path: Path) -> str:
@@ -62,6 +66,22 @@ def test_a_search_loads_and_both_ends_of_its_space_are_experiments(file: Path) -
     assert not {*loaded.search.seeds} & {*loaded.search.fresh_seeds}
 
 
+@pytest.mark.parametrize("file", GATES, ids=name)
+def test_a_gate_loads_under_its_file_name(file: Path) -> None:
+    loaded = load_regression(file)
+    assert loaded.study == loaded.regression.name == file.stem
+    assert len(loaded.regression.seeds) >= LEAST_SEEDS
+
+
+def test_the_smoke_gate_trains_what_the_quickstart_promotes() -> None:
+    grid = load_grid(ROOT / "ablations" / "quickstart.yaml")
+    treatment, _ = contrast(grid.grid, cells_of(grid.grid, grid.bases))
+    gate = load_regression(ROOT / "ablations" / "regression_smoke.yaml")
+    assert set(gate.regression.seeds) <= set(grid.grid.seeds)
+    for seed in gate.regression.seeds:
+        assert trial_key(gate.experiment, "data", seed) == trial_key(treatment.experiment, "data", seed)
+
+
 @pytest.mark.parametrize(
     ("grid", "cells", "seeds"),
     [
@@ -84,6 +104,7 @@ def test_the_size_of_a_grid(grid: str, cells: int, seeds: int) -> None:
     [
         ("original", ("none", False, 1.0)),
         ("quickstart", ("none", False, 1.0)),
+        ("smoke", ("gated", True, 2.0)),
         ("v2_full", ("gated", True, 2.0)),
         ("v2_conservative", ("global", True, 1.5)),
         ("v2_aggressive", ("gated", True, 3.0)),
@@ -98,6 +119,4 @@ def test_what_an_experiment_switches_on(experiment: str, improvements: tuple[str
 @pytest.mark.parametrize("file", [*EXPERIMENTS, *STUDIES], ids=name)
 def test_a_file_fits_the_schema_that_editors_use(file: Path) -> None:
     content: Any = read_file(file).tree.plain()
-    jsonschema.validate(
-        content, json_schema("grid" if file in GRIDS else "search" if file in SEARCHES else "experiment")
-    )
+    jsonschema.validate(content, json_schema(STUDIES.get(file, "experiment")))

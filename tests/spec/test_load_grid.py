@@ -131,7 +131,8 @@ def test_files_of_another_sort(write: Write) -> None:
         "s.yaml:2: kind: is a search, not a grid; run it with: ablab search run s.yaml"
     ]
     assert problems(write("s.yaml", "kind: gird\n")) == [
-        "s.yaml:1: kind: 'gird' is not a kind of study that this version knows: 'grid', 'search' (did you mean 'grid'?)"
+        "s.yaml:1: kind: 'gird' is not a kind of study that this version knows: 'grid', 'search', 'regression' "
+        "(did you mean 'grid'?)"
     ]
     assert problems(write("n.yaml", "name: n\n")) == ["n.yaml:1: kind: missing; write 'kind: grid'"]
     assert problems(write("l.yaml", "[1]\n")) == ["l.yaml:1: must be a mapping of keys to values"]

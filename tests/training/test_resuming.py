@@ -21,7 +21,7 @@ from ablab.training.run import Outcome, run
 
 MakeTrial = Callable[..., Trial]
 ORIGIN = Origin("f" * 32, "c0de", "cpu")
-VARYING = ("seconds", "throughput/")
+VARYING = ("seconds", "throughput/", "memory/")
 EVERY_STEP, NEVER = 1e-9, 1e9
 
 # Everything that has a state: dropout, momentum, two learning rates, a schedule, quantities with a memory.

@@ -27,7 +27,7 @@ from ablab.training.observer import Observer, Observers
 from ablab.training.run import Outcome, find_device, run
 
 MakeTrial = Callable[..., Trial]
-VARYING = ("seconds", "throughput/windows_per_second", "throughput/data_wait_share")
+VARYING = ("seconds", "throughput/windows_per_second", "throughput/data_wait_share", "memory/peak_mib")
 
 
 def weights_hash(folder: Path) -> str:

@@ -23,7 +23,7 @@ from ablab.training.run import Outcome
 from ablab.training.together import run_together
 
 ORIGIN = Origin("f" * 32, "code", "cpu", 2)
-VARYING = ("seconds", "throughput/windows_per_second", "throughput/data_wait_share")
+VARYING = ("seconds", "throughput/windows_per_second", "throughput/data_wait_share", "memory/peak_mib")
 
 
 class StopAt(Observer):

@@ -50,6 +50,11 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "predict": Entry("ablab.cli.predict:predict", "Write the predictions of a finished run to files."),
         "schema": Entry("ablab.cli.schema:schema", "Print the JSON schema of a spec file, for editors."),
     },
+    "Operate": {
+        "regression": Entry(
+            "ablab.cli.regression:regression", "Guard a promoted result, also on a schedule."
+        ),
+    },
 }
 """Heading of ``ablab --help`` -> command -> where it is, in display order."""
 

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["experiment", "grid", "search", "claims"]), default="experiment")
+@click.argument(
+    "kind",
+    type=click.Choice(["experiment", "grid", "search", "regression", "claims"]),
+    default="experiment",
+)
 def schema(kind: SchemaKind) -> None:
-    """Print the JSON schema of KIND (experiment, grid, search or claims), for editors.
+    """Print the JSON schema of KIND (experiment, grid, search, regression or claims), for editors.
 
     \b
     Examples:

@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ablab.spec.record import RunRecord, SubjectScore
+from ablab.spec.record import SubjectScore
 
 PER_SUBJECT = ("test/pearson", "validation/pearson", "test/pearson_unseen", "validation/pearson_unseen")
 """Metrics that every run holds per subject; ``_unseen``: of the subjects that were not trained on."""
 
 EVERYONE = "(all)"
 """Stands for the subject where a metric has one value per run."""
+
+
+class Scored(Protocol):
+    """What a table asks of a finished run; a ``RunRecord`` is one."""
+
+    @property
+    def cell(self) -> str:
+        """The arm that the run belongs to."""
+
+    @property
+    def seed(self) -> int:
+        """Its replicate."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Last value of every metric."""
+
+    @property
+    def subjects(self) -> tuple[SubjectScore, ...]:
+        """Scores per subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +52,7 @@ class Paired:
     """Subjects without a score in both arms under each of ``seeds``."""
 
 
-def tidy(records: Iterable[RunRecord], metric: str) -> pd.DataFrame:
+def tidy(records: Iterable[Scored], metric: str) -> pd.DataFrame:
     """One row per score: ``cell``, ``seed``, ``subject``, ``r``. Missing and undefined scores have no row.
 
     A metric that is not per subject has one row per run, its subject being ``EVERYONE``.
@@ -87,7 +108,7 @@ def paired(ours: pd.DataFrame, theirs: pd.DataFrame) -> Paired:
     )
 
 
-def _scores(record: RunRecord, metric: str) -> Sequence[tuple[str, float]]:
+def _scores(record: Scored, metric: str) -> Sequence[tuple[str, float]]:
     if metric in PER_SUBJECT:
         values = ((score.subject, _score(score, metric)) for score in record.subjects)
         return [(subject, value) for subject, value in values if value is not None]

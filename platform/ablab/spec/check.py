@@ -84,7 +84,9 @@ def _faults(tree: Tree, model: type[SpecModel], failure: ValidationError) -> Ite
 
 
 def _unknown(tree: Tree, model: type[SpecModel], location: Location) -> Fault:
-    prefix, name = _dotted(location[:-1]), str(location[-1])
+    # The items of a list of blocks are one block; its key has no index.
+    prefix = _dotted(tuple(part for part in location[:-1] if isinstance(part, str)))
+    name = str(location[-1])
     block = blocks(model)[prefix]
     kind = kind_of(_walk(tree, location[:-1]), block)
     mark = _walk(tree, location).mark

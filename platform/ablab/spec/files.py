@@ -13,9 +13,8 @@ from ablab.spec.overrides import SOURCE
 from ablab.spec.reader import Document, Mark, Tree, read_file
 from ablab.spec.shape import EXTENDS, blocks, nearest
 
-STUDY_KINDS = ("grid", "search")
+STUDY_KINDS = ("grid", "search", "regression")
 """Kinds of study file that this version knows."""
-_OTHER_KINDS = ("regression",)
 _OWN_KEYS = ("name", "notes")
 """Keys that a child does not inherit: they name and describe the one file."""
 
@@ -114,6 +113,6 @@ def _not_a_mapping(tree: Tree) -> Problem:
 
 def _refuse_study(tree: Tree, path: Path) -> None:
     kind = tree.get("kind")
-    if kind is not None and kind.value in (*STUDY_KINDS, *_OTHER_KINDS):
+    if kind is not None and kind.value in STUDY_KINDS:
         reason = f"is a {kind.value}, not an experiment; give a file such as those in experiments/"
         raise SpecError([Problem(str(path), kind.mark.line, "", reason)])

@@ -9,8 +9,9 @@ from typing import Literal
 from ablab.spec.experiment import Experiment, Level
 
 Status = Literal["finished", "failed", "killed", "running"]
-Role = Literal["seed", "pilot", "search"]
-"""seed: a replicate of a cell, read by comparisons. pilot, search: never compared."""
+Role = Literal["seed", "pilot", "search", "candidate"]
+"""seed: a replicate of a cell, read by comparisons. pilot, search: never compared. candidate: trained by a
+regression gate and compared with its baseline only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,21 +11,23 @@ from typing import Any, Literal
 from ablab.spec.claims import Ledger
 from ablab.spec.experiment import Conformer, Experiment, SpecModel
 from ablab.spec.grid import Grid
+from ablab.spec.regression import Regression
 from ablab.spec.search import Search
 from ablab.spec.shape import EXTENDS
 
-SchemaKind = Literal["experiment", "grid", "search", "claims"]
+SchemaKind = Literal["experiment", "grid", "search", "regression", "claims"]
 
 _MODELS: dict[SchemaKind, type[SpecModel]] = {
     "experiment": Experiment,
     "grid": Grid,
     "search": Search,
+    "regression": Regression,
     "claims": Ledger,
 }
 
 
 def json_schema(kind: SchemaKind) -> dict[str, Any]:
-    """The schema of an experiment file, a grid, search or claims file.
+    """The schema of a file of this kind.
 
     >>> json_schema("experiment")["required"]
     ['name']

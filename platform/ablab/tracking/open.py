@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from ablab.paths import Paths
+from ablab.tracking.baselines import BaselineRegistry
+from ablab.tracking.gates import GateLog
 from ablab.tracking.store import RunStore
 
 if TYPE_CHECKING:
@@ -41,3 +43,23 @@ def open_transfer(paths: Paths) -> Transfer:
     uri = tracking_uri(paths)
     probe(uri)
     return Transfer(Connection(uri, paths), paths)
+
+
+def open_baselines(paths: Paths) -> BaselineRegistry:
+    """The registry of baselines beside the run store."""
+    from ablab.tracking.mlflow.address import probe
+    from ablab.tracking.mlflow.baselines import MlflowBaselines
+
+    uri = tracking_uri(paths)
+    probe(uri)
+    return MlflowBaselines(uri, paths)
+
+
+def open_gates(paths: Paths) -> GateLog:
+    """The log of gates in the run store."""
+    from ablab.tracking.mlflow.address import probe
+    from ablab.tracking.mlflow.gates import MlflowGates
+
+    uri = tracking_uri(paths)
+    probe(uri)
+    return MlflowGates(uri, paths)

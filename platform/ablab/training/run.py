@@ -24,6 +24,7 @@ from ablab.training.distributed import ALONE, World
 from ablab.training.evaluate import Setting, evaluate
 from ablab.training.loop import never, train
 from ablab.training.losses import check_window
+from ablab.training.memory import begin_peak, peak_mib
 from ablab.training.observer import Observer
 from ablab.training.protocols import measure, write_lines
 from ablab.training.restart import Restart
@@ -74,6 +75,7 @@ def run(
     _check(trial, corpus, setting)
     folder.mkdir(parents=True, exist_ok=True)
     best_file = folder / "best.pt"
+    begin_peak(setting.device)
     with reproducible(experiment.training.threads, setting.device):
         seed_torch(trial.seed, Stream.INITIALISATION)
         decoder = build_model(
@@ -138,6 +140,7 @@ def run(
         "epochs_trained": float(trained.epochs),
         "train/loss": trained.train_loss,
         "throughput/windows_per_second": trained.windows_per_second,
+        "memory/peak_mib": peak_mib(setting.device),
         "model/parameters": float(n_parameters),
         "seconds": trained.seconds_before + perf_counter() - started,
     }

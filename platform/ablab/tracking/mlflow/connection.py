@@ -53,6 +53,11 @@ class Connection:
         quiet()
         self.client = self.call("open the store", lambda: _client(uri, paths))
 
+    @classmethod
+    def patient(cls, uri: str, paths: Paths, seconds: float | None) -> Connection:
+        """A connection with so much patience; None for the usual."""
+        return cls(uri, paths, PATIENCE_SECONDS if seconds is None else seconds)
+
     def call(self, act: str, function: Callable[[], T]) -> T:
         """What ``function`` returns; it is called again while the store cannot be reached or is locked.
 

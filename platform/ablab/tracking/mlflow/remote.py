@@ -31,6 +31,10 @@ class Remote:
         """Name of every study -> when a run of it was last opened."""
         return {found.name: found.tags.get(TOUCHED_TAG, "") for found in self._studies()}
 
+    def names(self) -> dict[str, str]:
+        """MLflow's id of every study -> its name."""
+        return {found.experiment_id: found.name for found in self._studies()}
+
     def rows(self, study: str, *, full: bool) -> list[Row]:
         """All runs of a study; a search returns all tags and last metrics whether ``full`` or not."""
         experiment = self.experiment(study)
@@ -38,7 +42,7 @@ class Remote:
 
     def find(self, run: str) -> list[Row]:
         """Runs with this run id, or whose key begins with ``run`` (hex digits)."""
-        studies = {found.experiment_id: found.name for found in self._studies()}
+        studies = self.names()
         found = self.search(studies, f"tags.key LIKE '{run}%'") if studies else []
         try:
             exact = self._connection.call(f"find run {run}", lambda: self._client.get_run(run))
@@ -87,7 +91,7 @@ class Remote:
                 ),
             )
 
-        return [row(run, studies[run.info.experiment_id]) for run in _all(page)]
+        return [row(run, studies[run.info.experiment_id]) for run in every_page(page)]
 
     def experiment(self, study: str) -> Experiment | None:
         """MLflow's experiment of a study; None where there is none, or only a deleted one."""
@@ -105,7 +109,7 @@ class Remote:
                 ),
             )
 
-        return [found for found in _all(page) if STUDY_TAG in found.tags]
+        return [found for found in every_page(page) if STUDY_TAG in found.tags]
 
 
 def row(run: MlflowRun, study: str) -> Row:
@@ -123,7 +127,8 @@ def row(run: MlflowRun, study: str) -> Row:
     )
 
 
-def _all(page: Any) -> list[Any]:
+def every_page(page: Any) -> list[Any]:
+    """All that a paged listing holds; ``page`` takes the token of a page, None for the first."""
     found: list[Any] = []
     token = None
     while True:

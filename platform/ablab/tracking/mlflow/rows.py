@@ -66,7 +66,7 @@ class Row:
 
     @property
     def role(self) -> str:
-        """``seed``, ``pilot``, ``search``, ``superseded`` or ``cell``."""
+        """A trial's ``Role``, or ``superseded``, ``cell``, ``gate`` or ``baseline``."""
         return self.tags.get("role", "")
 
     @property

@@ -174,8 +174,6 @@ class MlflowStore:
 
     @cached_property
     def _connection(self) -> Connection:
-        from ablab.tracking.mlflow.connection import PATIENCE_SECONDS, Connection
+        from ablab.tracking.mlflow.connection import Connection
 
-        return Connection(
-            self._uri, self._paths, PATIENCE_SECONDS if self._patience is None else self._patience
-        )
+        return Connection.patient(self._uri, self._paths, self._patience)
