@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from ablab.comparison import verdicts
 from ablab.comparison.bootstrap import DRAWS
 from ablab.comparison.compare import by_cell, compare
-from ablab.comparison.convergence import Convergence, Curves, convergence
-from ablab.comparison.factorial.cube import Cube, cube
+from ablab.comparison.convergence import Convergence, Curves
+from ablab.comparison.declared_contrast import of_contrast
+from ablab.comparison.factorial.cube import cube
 from ablab.comparison.factorial.effects import Factorial, factorial
 from ablab.comparison.factorial.layout import Levels, layout, levels_of
 from ablab.comparison.factorial.shapley import Shapley, shapley
 from ablab.comparison.holm import holm
 from ablab.comparison.items import NAME as ITEMS
-from ablab.comparison.items import Items, by_items
+from ablab.comparison.items import Items
 from ablab.comparison.recommendation import Recommendation, recommend
-from ablab.comparison.sensitivity import Sensitivity, sensitivity
-from ablab.comparison.subjects import SubjectRow, subject_rows
+from ablab.comparison.sensitivity import Sensitivity
+from ablab.comparison.subjects import SubjectRow
 from ablab.comparison.table import PER_SUBJECT, matrices, tidy
 from ablab.comparison.values import Comparison
 from ablab.comparison.variance import Components
@@ -98,7 +99,6 @@ def findings(
         superseded=superseded,
         notes=notes,
     )
-    analysis = analysis or Analysis()
     alpha, scope, sesoi = comparison.alpha, comparison.model_scope, comparison.sesoi
     finished = [run for run in records if run.role == "seed" and run.status == "finished"]
     cells = by_cell(finished)
@@ -116,37 +116,7 @@ def findings(
     shares = shapley(arranged, scores, alpha=alpha, scope=scope, n_draws=n_draws, rng_seed=rng_seed)
 
     primary = comparison.primary
-    arms = _both_scored(comparison, scores)
-    lines: tuple[Sensitivity, ...] = ()
-    subjects: tuple[SubjectRow, ...] = ()
-    speed: Convergence | str = "no convergence: no contrast with a score in both cells is declared"
-    if arms is not None:
-        ours, theirs = (scores.combine({cell: 1.0, other: 0.0}).values for cell, other in (arms, arms[::-1]))
-        lines = sensitivity(
-            ours,
-            theirs,
-            alpha=alpha,
-            scope=scope,
-            correlation=correlation,
-            n_draws=n_draws,
-            rng_seed=rng_seed,
-        )
-        subjects = subject_rows(
-            scores,
-            cells,
-            treatment=arms[0],
-            reference=arms[1],
-            with_chance=comparison.metric == "test/pearson",
-        )
-        by_item = _by_items(items, finished, arms, [row.subject for row in subjects], alpha)
-        if isinstance(by_item, str):
-            unsupported.append(by_item)
-        elif comparison.metric == "test/pearson":
-            lines = (*lines, by_item)
-        if curves is None:
-            speed = "no convergence: the runs' curves were not read"
-        else:
-            speed = convergence(finished, curves, treatment=arms[0], reference=arms[1], alpha=alpha)
+    contrast = of_contrast(comparison, scores, cells, curves, items, n_draws, rng_seed)
     advice: Recommendation | str = "no recommendation: the metric has no smallest effect of interest"
     if sesoi is not None:
         advice = recommend(
@@ -159,43 +129,20 @@ def findings(
             sesoi=sesoi,
             scope=scope,
         )
-    unsupported += [text for text in (shares, speed, advice) if isinstance(text, str)]
+    unsupported += [text for text in (shares, *contrast.without, advice) if isinstance(text, str)]
     return Findings(
         comparison=comparison,
         factorial=effects,
         shapley=None if isinstance(shares, str) else shares,
         holm=_holm(comparison),
         variance=None if primary is None or primary.effect is None else primary.effect.components,
-        sensitivity=lines,
-        convergence=None if isinstance(speed, str) else speed,
+        sensitivity=contrast.lines,
+        convergence=contrast.speed,
         recommendation=None if isinstance(advice, str) else advice,
-        subjects=subjects,
-        scope=_scope(comparison, lines),
+        subjects=contrast.subjects,
+        scope=_scope(comparison, contrast.lines),
         unsupported=tuple(unsupported),
     )
-
-
-def _both_scored(comparison: Comparison, scores: Cube) -> tuple[str, str] | None:
-    """Treatment and reference of the comparison's contrast, where both have a score."""
-    row = comparison.primary
-    if row is None or row.cell not in scores.cells or comparison.baseline not in scores.cells:
-        return None
-    return row.cell, comparison.baseline
-
-
-def _by_items(
-    items: Items | str | None,
-    finished: Sequence[RunRecord],
-    arms: tuple[str, str],
-    subjects: Sequence[str],
-    alpha: float,
-) -> Sensitivity | str:
-    if items is None:
-        return "no analysis by items: scores per recording were not read"
-    if isinstance(items, str):
-        return items
-    ours, theirs = ({run.seed: run.run_id for run in finished if run.cell == cell} for cell in arms)
-    return by_items(items, ours, theirs, subjects, alpha)
 
 
 def _scope(comparison: Comparison, lines: Sequence[Sensitivity]) -> tuple[tuple[str, str], ...]:
