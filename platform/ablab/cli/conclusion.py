@@ -29,7 +29,7 @@ def conclude(result: GridResult, *, paths: Paths, store: RunStore) -> tuple[str,
     return closing_lines(result)
 
 
-def told_standing(
+def tell_standing(
     experiment: Experiment, seed: int, study: str, *, paths: Paths, store: RunStore, err: bool
 ) -> None:
     """Print how a finished run stands against chance and the linear model."""
