@@ -25,7 +25,7 @@ def train_and_tell(
     as_json: bool = False,
 ) -> int:
     """Train under one seed, record it, say how it ended and how it stands; the command's exit code."""
-    from ablab.cli.conclusion import told_standing
+    from ablab.cli.conclusion import tell_standing
     from ablab.orchestration.experiment import run_experiment
     from ablab.paths import Paths
     from ablab.reporting.progress import terminal_progress
@@ -46,7 +46,7 @@ def train_and_tell(
         progress=terminal_progress(),
     )
     if result.completed or result.skipped:
-        told_standing(loaded.experiment, seed, study, paths=paths, store=store, err=as_json)
+        tell_standing(loaded.experiment, seed, study, paths=paths, store=store, err=as_json)
     if as_json:
         print_json(result.as_json())
         return result.exit_code
