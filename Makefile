@@ -10,12 +10,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := platform tests benchmarks
 
-.PHONY: help setup system demo test lint format bench ui clean up down backup restore
+.PHONY: help setup system demo test test-faults lint format bench ui clean up down backup restore
 
 help:
 	@echo "make demo     set up and run the quickstart ablation to its comparison and report"
 	@echo "make test     set up and run every test (installs Debian packages that tests use, where it may)"
 	@echo "make system   only those packages"
+	@echo "make test-faults  100 rounds of kill -9 over a grid of tiny trials"
 	@echo "make lint     ruff, mypy --strict, import-linter"
 	@echo "make format   format the code"
 	@echo "make bench    run the benchmarks, results under benchmarks/results/"
@@ -56,6 +57,10 @@ demo: $(READY)
 
 test: system $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
+
+# Goes on where it was stopped: rounds that the file holds are not played again.
+test-faults: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.rounds --rounds 100 --out benchmarks/results/faults.json
 
 lint: $(READY)
 	$(BIN)/ruff check $(SOURCES)

@@ -76,15 +76,24 @@ class Paths:
         return self.root / "regression"
 
     def lock(self, name: str) -> Path:
-        """Lock file of a study or of a shared resource."""
+        """Lock file of a shared resource, held for moments."""
         return self.root / "locks" / f"{name}.lock"
+
+    def lease(self, name: str) -> Path:
+        """Who runs a study, or an experiment, now."""
+        return self.root / "locks" / f"{name}.lease"
 
     def run(self, key: str) -> Path:
         """Working folder of the trial with this key while it trains."""
         return self.root / "runs" / key
 
+    @property
+    def journals(self) -> Path:
+        """What processes have written of their runs and the tracking store has not taken yet."""
+        return self.root / "journals"
+
     def workers(self, study: str) -> Path:
-        """One file per live worker process of the study."""
+        """Who trains which trial of the study now, and what worker processes print."""
         return self.root / "workers" / study
 
     def jobs(self, study: str) -> Path:

@@ -10,7 +10,7 @@ from ablab.comparison import figures
 from ablab.errors import StudyLockedError
 from ablab.orchestration.experiment import run_experiment
 from ablab.orchestration.experiment_standing import experiment_standing
-from ablab.orchestration.lock import named_lock
+from ablab.orchestration.lease import hold
 from ablab.paths import Paths
 from ablab.spec.load import load_experiment
 from ablab.tracking.memory import MemoryStore
@@ -48,7 +48,7 @@ def test_the_same_trial_cannot_run_twice_at_once(tmp_path: Path, paths: Paths) -
     loaded = load_experiment(tmp_path / "tiny.yaml")
     run_experiment(loaded, seed=0, paths=paths, store=store)
     key = store.states("experiments")[0].key
-    held = named_lock(paths.lock(f"experiments-{key}"), "it")
+    held = hold(paths.lease(f"experiments-{key}"), "it")
     with held, pytest.raises(StudyLockedError, match="tiny seed 0 is being run by process"):
         run_experiment(loaded, seed=0, paths=paths, store=store)
 

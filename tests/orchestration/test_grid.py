@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,12 @@ import tiny
 
 from ablab.errors import InputError, NotFoundError, StaleRunsError, StudyLockedError
 from ablab.orchestration.declared import analysis_of
+from ablab.orchestration.events import Emit, Failed, Started
 from ablab.orchestration.grid import run_grid
+from ablab.orchestration.launchers import Place
 from ablab.orchestration.lock import study_lock
 from ablab.orchestration.progress import Silence
+from ablab.orchestration.worker import train
 from ablab.paths import Paths
 from ablab.spec.load import LoadedGrid, load_grid
 from ablab.spec.trial import Trial
@@ -29,9 +33,13 @@ class Told(Silence):
     def __init__(self) -> None:
         self.course: list[tuple[str, str]] = []
         self.notes: list[str] = []
+        self.warned: list[str] = []
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+    def warning(self, trial: Trial, text: str) -> None:
+        self.warned.append(text)
 
     def started(self, trial: Trial, run_id: str) -> None:
         self.course.append(("started", trial.name))
@@ -207,3 +215,89 @@ def test_inline_and_local_give_the_same_bits(grid: LoadedGrid, paths: Paths, sto
 def test_records_carry_the_code_that_made_them(grid: LoadedGrid, paths: Paths, store: MemoryStore) -> None:
     run_grid(grid, paths=paths, store=store, launcher="inline")
     assert {state.code_fingerprint for state in store.states("tinygrid")} == {provenance.code_fingerprint()}
+
+
+def _dying(times: int) -> Callable[..., None]:
+    """An act whose worker dies so often for each trial, once its run is open, before it trains."""
+    died: Counter[str] = Counter()
+
+    def act(trial: Trial, place: Place, emit: Emit, *, store: MemoryStore) -> None:
+        died[trial.key] += 1
+        if died[trial.key] > times:
+            train(trial, place, emit, store=store)
+            return
+        run_id = store.open_run(trial).run_id
+        emit(Started(trial.key, run_id))
+        emit(Failed(trial.key, run_id, "the worker was killed", closed=False, cause="died"))
+
+    return act
+
+
+def test_a_trial_whose_worker_died_is_tried_again_in_the_same_run(
+    grid: LoadedGrid, paths: Paths, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablab.orchestration.session.train", _dying(2))
+    told = Told()
+    result = run_grid(grid, paths=paths, store=store, launcher="inline", progress=told)
+    assert (result.completed, result.failed, result.trials) == (2, 0, 2)
+    assert [state.status for state in store.states("tinygrid")] == ["finished", "finished"]
+    assert told.warned[:2] == [
+        "the worker was killed; retry 1 of 2, from its last checkpoint",
+        "the worker was killed; retry 2 of 2, from its last checkpoint",
+    ]
+    assert told.course.count(("finished", "mlp · s0")) == 1
+    assert ("failed", "mlp · s0") not in told.course
+
+
+def test_a_trial_that_keeps_dying_fails_and_the_grid_goes_on(
+    grid: LoadedGrid, paths: Paths, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablab.orchestration.session.train", _dying(2))
+    result = run_grid(grid, paths=paths, store=store, launcher="inline", max_retries=1)
+    assert (result.completed, result.failed, result.trials, result.exit_code) == (0, 2, 2, 1)
+    assert [state.status for state in store.states("tinygrid")] == ["failed", "failed"]
+
+
+def test_a_run_that_was_finished_when_its_worker_died_is_not_trained_again(
+    grid: LoadedGrid, paths: Paths, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def act(trial: Trial, place: Place, emit: Emit, *, store: MemoryStore) -> None:
+        writer = store.open_run(trial)
+        writer.finish({"test/pearson": 0.5}, ())
+        emit(Failed(trial.key, writer.run_id, "the worker was killed", closed=False, cause="died"))
+
+    monkeypatch.setattr("ablab.orchestration.session.train", act)
+    result = run_grid(grid, paths=paths, store=store, launcher="inline")
+    assert (result.completed, result.failed) == (2, 0)
+    assert [record.metrics for record in store.records("tinygrid")] == [{"test/pearson": 0.5}] * 2
+
+
+@pytest.mark.parametrize(("keep_going", "failed", "not_started"), [(False, 3, 1), (True, 4, 0)])
+def test_two_cells_that_fail_in_the_same_way_stop_the_grid(
+    tmp_path: Path,
+    paths: Paths,
+    store: MemoryStore,
+    monkeypatch: pytest.MonkeyPatch,
+    keep_going: bool,
+    failed: int,
+    not_started: int,
+) -> None:
+    def broken(*arguments: object, **named: object) -> None:
+        raise RuntimeError("shapes (3, 4) and (5,) do not fit")
+
+    monkeypatch.setattr("ablab.orchestration.worker.run", broken)
+    told = Told()
+    result = run_grid(
+        tiny.loaded(tmp_path, seeds=(0, 1)),
+        paths=paths,
+        store=store,
+        launcher="inline",
+        progress=told,
+        keep_going=keep_going,
+    )
+    assert (result.failed, result.not_started, result.trials) == (failed, not_started, 4)
+    stopped = [note for note in told.notes if note.startswith("nothing more is started: ")]
+    assert len(stopped) == (0 if keep_going else 1)
+    if stopped:
+        assert "mlp_head=false and mlp_head=true failed in the same way: RuntimeError: shapes" in stopped[0]
+        assert "--keep-going runs the rest all the same" in stopped[0]

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from ablab.paths import Paths
 from ablab.spec.load import LoadedGrid, load_grid
@@ -15,7 +16,7 @@ EXPERIMENT = """
 name: tiny
 dataset: {{kind: simulated, n_subjects: 2, minutes: 1.0, n_chans: 4, window_seconds: 2}}
 model: {{kind: conformer, d_model: 8, d_inner: 8, n_heads: 1, n_layers: 1, conv_kernel_size: 3}}
-training: {{epochs: {epochs}, batch_size: 4, evaluate_every: {epochs}}}
+training: {{epochs: {epochs}, batch_size: 4, evaluate_every: {evaluate_every}}}
 evaluation: {{segment_seconds: 2}}
 diagnostics: {{preset: cheap, every_steps: 100}}
 """
@@ -31,9 +32,13 @@ seeds: {seeds}
 ABLAB = (sys.executable, "-c", "from ablab.cli.main import main; main()")
 
 
-def write(folder: Path, *, epochs: int = 1, seeds: tuple[int, ...] = (0,)) -> Path:
-    """Write the two files; returns the grid's."""
-    (folder / "tiny.yaml").write_text(EXPERIMENT.format(epochs=epochs))
+def write(
+    folder: Path, *, epochs: int = 1, seeds: tuple[int, ...] = (0,), evaluate_every: int | None = None
+) -> Path:
+    """Write the two files, and return the grid's; a checkpoint is written at every evaluation."""
+    (folder / "tiny.yaml").write_text(
+        EXPERIMENT.format(epochs=epochs, evaluate_every=evaluate_every or epochs)
+    )
     grid = folder / "grid.yaml"
     grid.write_text(GRID.format(seeds=list(seeds)))
     return grid
@@ -48,13 +53,19 @@ def environment(paths: Paths) -> dict[str, str]:
     return kept | {"ABLAB_HOME": str(paths.root), "OMP_NUM_THREADS": "1"}
 
 
-def start(paths: Paths, *arguments: str | Path) -> subprocess.Popen[str]:
+def start(
+    paths: Paths,
+    *arguments: str | Path,
+    output: int = subprocess.PIPE,
+    errors: int | IO[str] = subprocess.PIPE,
+    store: str | None = None,
+) -> subprocess.Popen[str]:
     """``ablab ...`` as the leader of its own process group."""
     return subprocess.Popen(
         [*ABLAB, *map(str, arguments)],
-        env=environment(paths),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        env=environment(paths) | ({} if store is None else {"MLFLOW_TRACKING_URI": store}),
+        stdout=output,
+        stderr=errors,
         text=True,
         start_new_session=True,
     )

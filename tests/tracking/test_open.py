@@ -28,6 +28,7 @@ def test_another_database_is_used_with_artifacts_under_the_state_root(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{paths.root}/other/team.db")
     store = open_store(paths)
     writer = store.open_run(make_trial("s"))
+    writer.flush()
     assert not paths.mlflow_db.exists()
     assert open_store(paths).studies() == ("s",)
     assert store.artifact(writer.run_id, "spec.yaml").is_relative_to(paths.artifacts / "s")

@@ -171,6 +171,14 @@ def pilot(
 )
 @click.option("--force", multiple=True, metavar="CELL", help="Run this cell again (id or label); repeatable.")
 @click.option("--fail-fast", is_flag=True, help="End at the first failed trial.")
+@click.option(
+    "--max-retries",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="How often a trial whose process died is tried again.",
+)
+@click.option("--keep-going", is_flag=True, help="Go on where two cells fail in the same way.")
 @json_option
 @click.pass_context
 def run(
@@ -185,6 +193,8 @@ def run(
     stale: str | None,
     force: tuple[str, ...],
     fail_fast: bool,
+    max_retries: int,
+    keep_going: bool,
     as_json: bool,
 ) -> None:
     """Train what is missing of FILE; what is done already is not trained again.
@@ -212,6 +222,8 @@ def run(
         stale=cast("StaleChoice | None", stale),
         force=force,
         fail_fast=fail_fast,
+        max_retries=max_retries,
+        keep_going=keep_going,
         device=device,
         progress=terminal_progress(),
     )

@@ -54,6 +54,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "regression": Entry(
             "ablab.cli.regression:regression", "Guard a promoted result, also on a schedule."
         ),
+        "store": Entry("ablab.cli.store:store", "Deliver what the tracking store has not taken yet."),
     },
 }
 """Heading of ``ablab --help`` -> command -> where it is, in display order."""

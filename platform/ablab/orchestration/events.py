@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ablab.spec.record import SubjectScore
+
+Cause = Literal["error", "diverged", "memory", "disk", "store", "died"]
+"""What a trial failed of: an exception, a loss that is not finite, want of memory, a full disk, a store that
+is away, the death of its process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,9 @@ class Failed:
     """First line, for people."""
     closed: bool
     """Whether the run already reads failed in the store; a worker that died could not write it."""
+    cause: Cause = "error"
+    traceback: str = ""
+    """Of the exception, where there was one."""
 
 
 @dataclass(frozen=True, slots=True)

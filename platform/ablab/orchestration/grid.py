@@ -21,8 +21,9 @@ from ablab.orchestration.lock import study_lock
 from ablab.orchestration.preparation import planned
 from ablab.orchestration.progress import Progress, Silence
 from ablab.orchestration.result import GridResult
+from ablab.orchestration.retries import MAX_RETRIES
 from ablab.orchestration.selection import StaleChoice, select, standings
-from ablab.orchestration.session import Session
+from ablab.orchestration.session import Session, bring_in
 from ablab.paths import Paths
 from ablab.spec.experiment import Dataset
 from ablab.spec.load import LoadedGrid
@@ -44,6 +45,8 @@ def run_grid(
     stale: StaleChoice | None = None,
     force: Sequence[str] = (),
     fail_fast: bool = False,
+    max_retries: int = MAX_RETRIES,
+    keep_going: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> GridResult:
@@ -52,8 +55,9 @@ def run_grid(
     launcher_options: ``key=value`` for the launcher. workers: trials at once; None for as many as there is
     room for. stale: what to do with finished runs of
     other code. force: ids or labels of cells to run whatever their standing. fail_fast: end at the first
-    failure. A first Ctrl-C or SIGTERM closes what runs as killed and returns a result; a second does not
-    wait.
+    failure. max_retries, keep_going: see `ablab.orchestration.retries`.
+
+    A first Ctrl-C or SIGTERM closes what runs as killed and returns a result; a second does not wait.
 
     Raises StudyLockedError, StaleRunsError, NotFoundError (force), DataError, StoreError, and InputError for
     a launcher that there is not, or that cannot do what is asked.
@@ -73,16 +77,23 @@ def run_grid(
         declare(loaded, paths)
         session = Session(study, selection, lambda: GridStudy(study, trials, paths), store, progress, began)
         gpus = loaded.grid.resources.gpus_per_trial
-        request = Request(selection.to_run, workers, gpus, options=options)
-        return session.run(kind, Place.here(paths.root, "seed", device), request, fail_fast=fail_fast)
+        return session.run(
+            kind,
+            Place.here(paths.root, "seed", device),
+            Request(selection.to_run, workers, gpus, options=options),
+            fail_fast=fail_fast,
+            max_retries=max_retries,
+            keep_going=keep_going,
+        )
 
 
 def settled_states(
     study: str, role: Role, paths: Paths, store: RunStore, progress: Progress
 ) -> tuple[RunState, ...]:
-    """The study's run states once everything that a dead orchestrator left behind is ended and closed."""
+    """The study's run states once all that a dead orchestrator left behind is ended, delivered and closed."""
     end_old_workers(study, paths, _PATIENCE_SECONDS, progress.note)
-    for state in close_leftovers(study, role, store):
+    bring_in(store, progress, _PATIENCE_SECONDS)
+    for state in close_leftovers(study, role, store, paths):
         progress.note(
             f"{state.cell} seed {state.seed} is left to process {state.pid} on {state.host};"
             f" if that is gone: --force {state.cell}"

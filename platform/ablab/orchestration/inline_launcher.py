@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from collections.abc import Sequence
 
@@ -70,7 +71,8 @@ class InlineLauncher:
             self._end(ends, Killed(trial.key, None, "interrupted", closed=False))
             raise
         except Exception as error:
-            self._end(ends, Failed(trial.key, None, f"{type(error).__name__}: {error}", closed=False))
+            line, text = f"{type(error).__name__}: {error}", traceback.format_exc()
+            self._end(ends, Failed(trial.key, None, line, closed=False, traceback=text))
             return
         self._end(ends, Failed(trial.key, None, "the trial ended without a result", closed=False))
 

@@ -23,15 +23,16 @@ from multiprocessing.context import ForkServerProcess
 from ablab.errors import WorkerDiedError
 from ablab.orchestration import worker_process
 from ablab.orchestration.events import Emit, End, Failed, Killed, Started
+from ablab.orchestration.failures import cause_of_death
 from ablab.orchestration.gpus import automatic_workers, gpus_of, least_busy, refuse_too_few
 from ablab.orchestration.interruption import requests
 from ablab.orchestration.launchers import ENDING_SECONDS, Act, Launcher, Place, Request
-from ablab.orchestration.leftovers import kill_worker, output_file
+from ablab.orchestration.leftovers import kill_worker, lease_of, output_file
+from ablab.orchestration.memory import Memory, look
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
 
 _MOMENT_SECONDS = 0.5  # how long `wait` waits, so that the caller can look around
-_LINES_OF_LAST_WORDS = 3
 _STARTS = 5
 _LOST = 255  # what multiprocessing says of a worker whose forkserver has died
 _PATIENT_REQUESTS = 1  # a second Ctrl-C means: now
@@ -42,6 +43,8 @@ class _Worker:
     trial: Trial
     process: ForkServerProcess
     connection: Connection
+    memory: Memory
+    """When it was started."""
     gpus: tuple[str, ...] = ()
     run_id: str | None = None
     heard: bool = True
@@ -89,6 +92,7 @@ class LocalLauncher:
         busy = [gpu for worker in self._workers for gpu in worker.gpus]
         gpus = least_busy(self._gpus, busy, trial.cell.experiment.training.processes)
         reader, writer = self._context.Pipe(duplex=False)
+        memory = look()
         for attempt in range(1, _STARTS + 1):
             process = self._context.Process(
                 target=worker_process.main,
@@ -106,7 +110,7 @@ class LocalLauncher:
             else:
                 break
         writer.close()
-        self._workers.append(_Worker(trial, process, reader, gpus))
+        self._workers.append(_Worker(trial, process, reader, memory, gpus))
 
     def wait(self) -> None:
         """See `Launcher.wait`."""
@@ -169,11 +173,12 @@ class LocalLauncher:
         pid, exitcode = worker.process.pid, worker.process.exitcode
         assert pid is not None and exitcode is not None, "the process was started and has ended"
         output = output_file(folder, pid)
-        if exitcode == _LOST:
-            kill_worker(folder, pid)  # it may well live on, and its trial is about to be called dead
+        lease = lease_of(folder, pid)
+        if exitcode == _LOST and lease is not None:
+            kill_worker(lease)  # it may well live on, and its trial is about to be called dead
         words = output.read_text(errors="replace") if output.exists() else ""
         worker.process.close()
-        for left in (output, *folder.glob(f"*-{pid}.json")):
+        for left in (output, *(() if lease is None else (lease.file,))):
             left.unlink(missing_ok=True)
         if worker.ended:
             return
@@ -181,8 +186,9 @@ class LocalLauncher:
         if worker.stopped:
             self._emit(Killed(key, worker.run_id, worker.reason, closed=False))
         else:
-            error = WorkerDiedError(_cause_of_death(exitcode, words))
-            self._emit(Failed(key, worker.run_id, str(error), closed=False))
+            peak = lease.holder.peak_bytes if lease is not None and lease.holder is not None else 0
+            cause, line = cause_of_death(exitcode, words, peak, worker.memory, look())
+            self._emit(Failed(key, worker.run_id, line, closed=False, cause=cause))
 
 
 def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
@@ -226,22 +232,3 @@ def _signal(worker: _Worker, number: signal.Signals) -> None:
             os.killpg(pid, number)
         else:
             os.kill(pid, number)
-
-
-def _cause_of_death(exitcode: int, words: str) -> str:
-    """One line on how a process ended.
-
-    >>> _cause_of_death(-9, "")
-    'the worker was killed by signal 9 (SIGKILL; out of memory?)'
-    >>> _cause_of_death(3, "loading\\nterminate called")
-    'the worker ended with exit code 3: loading | terminate called'
-    """
-    if exitcode < 0:
-        name = signal.Signals(-exitcode).name if -exitcode in set(signal.Signals) else "unknown"
-        hint = "; out of memory?" if -exitcode == signal.SIGKILL else ""
-        cause = f"the worker was killed by signal {-exitcode} ({name}{hint})"
-    else:
-        cause = f"the worker ended with exit code {exitcode}"
-    words = words.partition("Fatal Python error")[0]  # the rest is faulthandler's, and the signal says it
-    lines: Sequence[str] = [line.strip() for line in words.splitlines() if line.strip()]
-    return f"{cause}: {' | '.join(lines[-_LINES_OF_LAST_WORDS:])}" if lines else cause

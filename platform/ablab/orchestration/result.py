@@ -28,6 +28,8 @@ class GridResult:
     seconds: float
     failures: tuple[Failure, ...] = ()
     interrupted: bool = False
+    undelivered: int = 0
+    """Runs that are in their journals, and not whole in the store: it was away."""
 
     @property
     def failed(self) -> int:
@@ -41,8 +43,8 @@ class GridResult:
 
     @property
     def exit_code(self) -> int:
-        """130 where it was interrupted, 1 where a trial failed, else 0."""
-        return 130 if self.interrupted else 1 if self.failures else 0
+        """130 where it was interrupted, 1 where a trial failed or the store lacks something, else 0."""
+        return 130 if self.interrupted else 1 if self.failures or self.undelivered else 0
 
     def as_json(self) -> dict[str, object]:
         """The object that ``grid run --json`` prints; its schema is ``docs/json/grid_run.json``."""

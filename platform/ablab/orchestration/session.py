@@ -9,6 +9,7 @@ import functools
 import time
 from collections.abc import Callable
 
+from ablab.errors import NotFoundError, StoreError
 from ablab.orchestration.act import train
 from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started, Warned
 from ablab.orchestration.interruption import requests, shielded
@@ -17,7 +18,10 @@ from ablab.orchestration.launchers import Launcher, Place, Request
 from ablab.orchestration.progress import Progress
 from ablab.orchestration.queue import Queue
 from ablab.orchestration.result import Failure, GridResult
+from ablab.orchestration.retries import MAX_RETRIES, Retries
 from ablab.orchestration.selection import Selection
+from ablab.spec.record import Status
+from ablab.spec.trial import Trial
 from ablab.tracking.store import RunStore
 
 GRACE_SECONDS = 9.0
@@ -51,17 +55,34 @@ class Session:
         self._store, self._progress = store, progress
         self._failures: list[Failure] = []
         self._killed = self._ended = 0
+        self._unsettled: list[tuple[Failed | Killed, str]] = []
+        """Ends that could not be written to the store, which was away."""
+        self._again: dict[str, Failure] = {}
+        """Failed trials that are tried again, by key, and what they would have failed of."""
+        self._broken: str | None = None
+        """Why nothing more is started."""
         self._reasons: dict[str, str] = {}
         """Why the queue had a trial ended."""
         self.finished: list[Finished] = []
 
     def run(
-        self, kind: LauncherKind, place: Place, request: Request, *, fail_fast: bool = False
+        self,
+        kind: LauncherKind,
+        place: Place,
+        request: Request,
+        *,
+        fail_fast: bool = False,
+        max_retries: int = MAX_RETRIES,
+        keep_going: bool = False,
     ) -> GridResult:
         """Run until nothing is left, or a failure (``fail_fast``) or an interruption ends it.
 
-        Raises InputError, with nothing begun, where the launcher refuses the request.
+        What is tried again, and when failures stop the rest (unless ``keep_going``), says
+        `ablab.orchestration.retries`. Raises InputError, with nothing begun, where the launcher refuses the
+        request.
         """
+        self._role = place.role
+        self._retries, self._keep_going = Retries(max_retries), keep_going
         interrupted = False
         threads = max((trial.cell.experiment.training.threads for trial in self._trials.values()), default=1)
         skipped = len(self._selection.skipped)
@@ -78,8 +99,10 @@ class Session:
                 if launcher:
                     self._launcher = launcher
                     self._go(launcher, fail_fast)
+            undelivered = self._catch_up(None)
         except KeyboardInterrupt:
             interrupted = True
+            undelivered = self._catch_up(0.0)
         finally:
             if begun:
                 self._progress.end()
@@ -93,6 +116,7 @@ class Session:
             seconds=time.monotonic() - self._began,
             failures=tuple(self._failures),
             interrupted=interrupted,
+            undelivered=undelivered,
         )
 
     def _go(self, launcher: Launcher, fail_fast: bool) -> None:
@@ -108,10 +132,17 @@ class Session:
                     return
         finally:
             launcher.stop(GRACE_SECONDS)
+            for key in tuple(self._again):
+                self._give_up(self._trials[key], self._again.pop(key), None)
 
     def _fill(self, launcher: Launcher) -> None:
         while len(launcher.in_flight) < launcher.capacity:
-            trial = self._queue.ask(launcher.choose)
+            again = launcher.choose([self._trials[key] for key in self._again]) if self._again else None
+            if again is not None:
+                del self._again[again.key]
+                launcher.submit(again)
+                continue
+            trial = None if self._broken else self._queue.ask(launcher.choose)
             if trial is None:
                 return
             self._trials.setdefault(trial.key, trial)
@@ -122,6 +153,7 @@ class Session:
         match event:
             case Started():
                 self._progress.started(trial, event.run_id)
+                bring_in(self._store, self._progress, patience_seconds=0.0)  # for the store is there
             case Advanced():
                 self._queue.advanced(event)
                 self._progress.advanced(trial, event.epoch, event.epochs, event.values)
@@ -132,10 +164,7 @@ class Session:
                 self._queue.finished(event)
                 self._progress.finished(trial, event.seconds, event.metrics)
             case Failed():
-                self._failures.append(Failure(trial.key, trial.cell.id, event.error))
-                run_id = self._settle(event, event.error)
-                self._queue.failed(trial.key, run_id)
-                self._progress.failed(trial, run_id, event.error)
+                self._failed(trial, event)
             case Killed() if event.key in self._reasons:
                 self._ended += 1
                 reason = self._reasons[event.key]
@@ -154,14 +183,82 @@ class Session:
             self._reasons[key] = why
             self._launcher.end(key, why)
 
+    def _failed(self, trial: Trial, event: Failed) -> None:
+        run_id = self._settle(event, event.error)
+        finished = None if event.closed or self._unsettled else self._finished_after_all(trial)
+        if finished is not None:
+            self._hear(finished)
+            return
+        failure = Failure(trial.key, trial.cell.id, event.error)
+        how = self._retries.grants(event, alone=not self._launcher.in_flight)
+        if how is not None:
+            self._again[trial.key] = failure
+            self._progress.warning(trial, f"{event.error}; {how}, from its last checkpoint")
+            return
+        self._give_up(trial, failure, run_id)
+        twin = self._retries.repeats(event, trial.cell.id)
+        if twin is not None and self._broken is None and not self._keep_going:
+            self._broken = f"{twin} and {trial.cell.id} failed in the same way: {event.error}"
+            self._progress.note(
+                f"nothing more is started: {self._broken}. Mend that and run the same command again;"
+                " --keep-going runs the rest all the same"
+            )
+
+    def _give_up(self, trial: Trial, failure: Failure, run_id: str | None) -> None:
+        self._failures.append(failure)
+        self._progress.failed(trial, run_id, failure.error)  # said even where the queue's disk is full
+        self._queue.failed(trial.key, run_id)
+
+    def _finished_after_all(self, trial: Trial) -> Finished | None:
+        """What a worker that died had told the store, and could not tell us any more."""
+        try:
+            for record in self._store.records(trial.study, self._role):
+                if record.key == trial.key and record.status == "finished":
+                    return Finished(
+                        trial.key, record.run_id, record.seconds, dict(record.metrics), record.subjects
+                    )
+        except (StoreError, NotFoundError):
+            pass
+        return None
+
     def _settle(self, event: Failed | Killed, reason: str) -> str | None:
         """Close the run of a trial that could not do it itself; returns the run's id where there is one."""
         if event.closed:
             return event.run_id
         trial = self._trials[event.key]
         run_id = event.run_id
-        for state in self._store.states(trial.study):
-            if state.key == trial.key and state.status == "running" and run_id in (None, state.run_id):
-                self._store.close(state.run_id, "failed" if isinstance(event, Failed) else "killed", reason)
-                run_id = state.run_id
+        if not self._store.answers():
+            self._unsettled.append((event, reason))
+            return run_id
+        ended: Status = "failed" if isinstance(event, Failed) else "killed"
+        try:
+            for state in self._store.states(trial.study):
+                if state.key == trial.key and state.status == "running" and run_id in (None, state.run_id):
+                    self._store.close(state.run_id, ended, reason)
+                    run_id = state.run_id
+        except StoreError as error:
+            self._progress.note(f"{trial.name} still reads running in the store, until the next run: {error}")
         return run_id
+
+    def _catch_up(self, patience_seconds: float | None) -> int:
+        """Write what could not be written while the store was away; returns how many runs it still lacks."""
+        left = bring_in(self._store, self._progress, patience_seconds)
+        unsettled, self._unsettled = self._unsettled, []
+        ended = {event.key for event in self.finished}
+        for event, reason in unsettled:
+            if event.key not in ended:
+                self._settle(event, reason)
+        return left + len(self._unsettled)
+
+
+def bring_in(store: RunStore, progress: Progress, patience_seconds: float | None = None) -> int:
+    """Deliver what ended workers left in journals; tells of what stays there, and returns how many runs."""
+    try:
+        delivery = store.deliver(patience_seconds)
+    except StoreError as error:
+        progress.note(f"journals cannot be delivered: {error}")
+        return 1
+    if patience_seconds != 0.0:
+        for left in delivery.left:
+            progress.note(f"{left.name} is in its journal, and not in the store yet: {left.reason}")
+    return len(delivery.left)

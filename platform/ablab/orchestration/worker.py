@@ -16,10 +16,12 @@ from typing import cast
 
 from ablab.data.corpus import Corpus
 from ablab.data.datasets import open_corpus
-from ablab.errors import AblabError, DataError, NonFiniteLossError, Problem, StoreError
+from ablab.errors import DataError, NonFiniteLossError, Problem, StoreError, StudyLockedError
 from ablab.orchestration.events import Advanced, Emit, Failed, Finished, Killed, Started, Warned
+from ablab.orchestration.failures import explain
 from ablab.orchestration.interruption import deferred, shielded
 from ablab.orchestration.launchers import Place
+from ablab.orchestration.lock import trial_lock
 from ablab.orchestration.log_of_run import LOG, run_folder
 from ablab.paths import Paths
 from ablab.spec.experiment import Dataset
@@ -46,18 +48,28 @@ def train(trial: Trial, place: Place, emit: Emit, *, store: RunStore | None = No
     """Train one trial and record it; the act of both launchers. Emits exactly one end.
 
     An interruption (KeyboardInterrupt) closes the run as killed and is raised on. A state that an earlier
-    attempt left in the run's folder is gone on from, where it is of the same code.
+    attempt left in the run's folder is gone on from, where it is of the same code. A store that is away is
+    waited for when the run is opened, and nowhere else.
     """
     paths = Paths(place.root)
+    try:
+        with trial_lock(trial, place.role, paths):
+            _attempt(trial, place, emit, paths, store or open_store(paths, patient=True))
+    except StudyLockedError as error:
+        emit(Failed(trial.key, None, str(error), closed=True))
+
+
+def _attempt(trial: Trial, place: Place, emit: Emit, paths: Paths, store: RunStore) -> None:
     run_id = None
     try:
-        writer = (store or open_store(paths)).open_run(trial, place.role)
+        writer = store.open_run(trial, place.role)
         run_id = writer.run_id
     except KeyboardInterrupt:
         emit(Killed(trial.key, run_id, "interrupted", closed=False))
         raise
     except Exception as error:
-        emit(Failed(trial.key, run_id, first_line(error), closed=False))
+        cause, line = explain(error, paths.root)
+        emit(Failed(trial.key, run_id, line, closed=False, cause=cause, traceback=traceback.format_exc()))
         return
     folder = run_folder(trial.key, run_id, paths)
     try:
@@ -71,10 +83,10 @@ def train(trial: Trial, place: Place, emit: Emit, *, store: RunStore | None = No
             emit(Killed(trial.key, run_id, "interrupted", closed))
         raise
     except Exception as error:
-        line, text = first_line(error), traceback.format_exc()
+        (cause, line), text = explain(error, folder), traceback.format_exc()
         with shielded():
             closed = _closed(lambda: _fail(writer, line, text, folder))
-            emit(Failed(trial.key, run_id, line, closed))
+            emit(Failed(trial.key, run_id, line, closed, cause, text))
         if not isinstance(error, _OF_THE_TRIAL) and states(folder):
             return  # a full disk, a store that is gone: the next attempt goes on from the last checkpoint
     shutil.rmtree(folder, ignore_errors=True)
@@ -86,14 +98,6 @@ def tensorboard_folder(trial: Trial, paths: Paths) -> Path:
     """Live event files of the trial: readable, and its own also where two runs share a name."""
     name = re.sub(r"[^A-Za-z0-9_.@+=,-]+", "-", trial.name).strip("-.")
     return paths.tensorboard / trial.study / f"{name}-{trial.key[:6]}"
-
-
-def first_line(error: BaseException) -> str:
-    """An error in one line: its text where ablab wrote it, with its type where it comes from elsewhere."""
-    text = next((line for line in str(error).splitlines() if line.strip()), "")
-    if isinstance(error, AblabError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _restart(trial: Trial, place: Place, folder: Path) -> Restart:
@@ -170,7 +174,7 @@ def _fail(writer: RunWriter, error: str, text: str, folder: Path) -> None:
 def _closed(close: Callable[[], None]) -> bool:
     try:
         close()
-    except StoreError:
+    except (StoreError, OSError):
         return False
     return True
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from ablab.orchestration.events import Event
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launchers import Act, Place
-from ablab.orchestration.leftovers import WorkerFile, output_file
+from ablab.orchestration.leftovers import output_file
+from ablab.orchestration.lock import trial_lock
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
 
@@ -55,15 +56,14 @@ def main(act: Act, trial: Trial, place: Place, connection: Connection, gpus: tup
     ended = threading.Event()
     with interruptible(signal.SIGTERM):
         threading.Thread(target=_follow_parent, args=(ended,), name="parent watch", daemon=True).start()
-        file = WorkerFile.of_this_process(trial.key).write(folder)
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the forkserver has it blocked
-            act(trial, place, _Sender(connection))
+            with trial_lock(trial, place.role, Paths(place.root)):
+                act(trial, place, _Sender(connection))
         except KeyboardInterrupt:
             pass  # the act has closed its run; nothing is left to do
         finally:
             ended.set()
-            file.unlink(missing_ok=True)
             connection.close()
     output.unlink(missing_ok=True)  # kept where the process dies before this line
     parent = parent_process()

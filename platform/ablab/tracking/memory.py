@@ -18,7 +18,7 @@ from ablab.errors import NotFoundError
 from ablab.spec.record import Role, RunRecord, Status, SubjectScore
 from ablab.spec.trial import Trial
 from ablab.tracking import lookup, provenance
-from ablab.tracking.store import CellSummary, Curve, RunState, RunWriter
+from ablab.tracking.store import CellSummary, Curve, Delivery, RunState, RunWriter
 
 
 @dataclass(slots=True)
@@ -160,6 +160,10 @@ class MemoryStore:
         """Tags that were set on a run."""
         return dict(self._runs[run_id].tags)
 
+    def answers(self) -> bool:
+        """See `RunStore.answers`."""
+        return True
+
     def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
         """Create or continue the run of this trial."""
         self._touch(trial.study)
@@ -253,6 +257,10 @@ class MemoryStore:
         run = self._runs[run_id]
         if run.status == "running":
             run.end(status, lookup.first_line(reason))
+
+    def deliver(self, patience_seconds: float | None = None) -> Delivery:
+        """Nothing is ever left: the runs go with the process."""
+        return Delivery()
 
     def summarise(self, study: str, cells: Sequence[CellSummary]) -> None:
         """Keep the one summary of each cell."""

@@ -5,11 +5,12 @@ Promises that every store keeps, held by one shared test class (``tests/tracking
 - A run is opened once per key and role. Opening a key again continues the same run (status running),
   unless it is finished: then a new run is opened and the old one is marked superseded, so that
   ``records`` and ``states`` never hand out two runs of one key.
-- ``RunWriter`` is used by one process at a time. Metrics are buffered and written in batches; ``flush``,
-  ``finish``, ``fail`` and ``kill`` write everything out. Writing the same (metric, step) twice keeps
-  the first.
+- ``RunWriter`` is used by one process at a time. What it is told outlives the process, also while the store
+  is away; ``flush``, ``finish``, ``fail`` and ``kill`` see to it that it outlives the machine too, and wait a
+  few seconds for it to arrive. What has not arrived then, ``deliver`` brings in. Writing the same
+  (metric, step) twice keeps the first.
 - ``finish`` is the last act of a run: a record that reads ``finished`` is complete.
-- Reads see all that was flushed before they began. Nothing is ever deleted.
+- Reads see all that was flushed before they began, unless the store was away. Nothing is ever deleted.
 - Every failure to reach or write the store raises ``StoreError`` with the address and what to do.
 """
 
@@ -55,6 +56,27 @@ class CellSummary:
     """Such as ``test/pearson``, ``test/pearson_sd``, ``test/pearson_ci_low``, ``seeds``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A run of which the store has not taken all."""
+
+    run_id: str
+    name: str
+    """Study, cell and seed, for people."""
+    folder: Path
+    """The journal's."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of bringing journals in."""
+
+    delivered: tuple[str, ...] = ()
+    """Ids of the runs that the store has whole now."""
+    left: tuple[Left, ...] = ()
+
+
 class RunWriter(Protocol):
     """Writes one run while it trains."""
 
@@ -90,6 +112,9 @@ class RunStore(Protocol):
     @property
     def address(self) -> str:
         """Where the store is, as a user would name it, without any password."""
+
+    def answers(self) -> bool:
+        """Whether the store is there; known within seconds."""
 
     def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
         """Create or continue the run of this trial, with its spec, params, tags and provenance."""
@@ -152,7 +177,15 @@ class RunStore(Protocol):
         """
 
     def close(self, run_id: str, status: Status, reason: str) -> None:
-        """End a run whose process is gone."""
+        """End a run whose process is gone, once all that the process has written of it has arrived."""
+
+    def deliver(self, patience_seconds: float | None = None) -> Delivery:
+        """Bring in what processes that are gone have written and the store has not taken yet.
+
+        Journals of living processes are left to them. A store that does not answer, or refuses, is a reason
+        in ``left`` and no error.
+        ``patience_seconds``: how long to wait for a store that is away; None for as long as any write does.
+        """
 
     def summarise(self, study: str, cells: Sequence[CellSummary]) -> None:
         """Write the one summary run of each cell, replacing what was there."""

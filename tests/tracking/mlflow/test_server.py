@@ -10,12 +10,16 @@ from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from mlflow.tracking.client import MlflowClient
 
 from ablab.errors import StoreError
 from ablab.paths import Paths
+from ablab.tracking.journal import undelivered
 from ablab.tracking.mlflow import address
+from ablab.tracking.mlflow import writer as writing
 from ablab.tracking.mlflow.store import MlflowStore
 from ablab.tracking.open import open_store
+from ablab.tracking.store import Delivery
 
 
 class Gate:
@@ -73,18 +77,86 @@ def test_a_server_that_comes_back_costs_nothing_but_a_delay(gate: Gate, paths, s
     writer.finish({"test/pearson": 0.1}, ())
     assert time.monotonic() - began > 1
     assert [record.metrics for record in store.records(study)] == [{"train/loss": 1.0, "test/pearson": 0.1}]
-    assert "trying again" in caplog.text
+    assert "kept in the journal until the store takes it" in caplog.text
+    assert "the store is back" in caplog.text
+    assert undelivered(paths) == ()
 
 
-def test_a_server_that_stays_away_ends_in_an_error(gate: Gate, paths, study, make_trial):
+def test_training_does_not_wait_for_a_server_that_stays_away_and_nothing_is_lost(
+    gate: Gate, server, paths, study, make_trial, scores, a_file, monkeypatch
+):
+    monkeypatch.setattr(writing, "_FINISH_SECONDS", 1.0)
     store = MlflowStore(f"http://127.0.0.1:{gate.port}", paths, patience_seconds=1)
     writer = store.open_run(make_trial(study))
-    gate.shut()
     writer.metrics(1, {"train/loss": 1.0})
-    with pytest.raises(
-        StoreError, match=rf"http://127.0.0.1:{gate.port}: cannot .*no answer for 1 s.*check that"
-    ):
+    writer.flush()
+    gate.shut()
+    began = time.monotonic()
+    for step in range(2, 50):
+        writer.metrics(step, {"train/loss": 1 / step})
         writer.flush()
+    assert time.monotonic() - began < 8  # one flush waits until the server is known to be away
+    writer.tag({"note": "while away"})
+    writer.artifact(a_file)
+    a_file.write_text("changed since")
+    writer.finish({"test/pearson": 0.1}, scores)
+
+    ((head, folder),) = undelivered(paths)
+    assert (head.run_id, head.study, head.seed) == (writer.run_id, study, 0)
+    (left,) = store.deliver().left
+    assert left.folder == folder
+    assert f"http://127.0.0.1:{gate.port}: cannot " in left.reason and "no answer" in left.reason
+
+    gate.open()
+    assert store.deliver().delivered == (writer.run_id,)
+    assert not paths.journals.exists()
+    assert store.deliver() == Delivery()
+    (record,) = store.records(study)
+    assert (record.status, record.subjects) == ("finished", scores)
+    assert store.curves(writer.run_id)["train/loss"] == tuple((step, 1 / step) for step in range(1, 50))
+    assert store.artifact(writer.run_id, "train.log").read_text() == "epoch 1\n"
+
+
+def test_a_run_that_was_killed_while_the_server_was_away_goes_on_without_a_second_point(
+    gate: Gate, paths, study, make_trial
+):
+    store = MlflowStore(f"http://127.0.0.1:{gate.port}", paths, patience_seconds=1)
+    writer = store.open_run(make_trial(study))
+    for step in (1, 2):
+        writer.metrics(step, {"train/loss": 1 / step})
+    gate.shut()
+    for step in (3, 4):
+        writer.metrics(step, {"train/loss": 1 / step})
+    with pytest.raises(StoreError, match=r"cannot .*no answer"):
+        store.open_run(make_trial(study))  # a run gets its id from the server
+    gate.open()
+    again = store.open_run(make_trial(study))
+    assert again.run_id == writer.run_id
+    for step in (3, 4, 5):
+        again.metrics(step, {"train/loss": 99.0 if step < 5 else 0.2})
+    again.finish({}, ())
+    history = MlflowClient(f"http://127.0.0.1:{gate.port}").get_metric_history(again.run_id, "train/loss")
+    assert [(point.step, point.value) for point in history] == [
+        (1, 1.0),
+        (2, 0.5),
+        (3, 1 / 3),
+        (4, 0.25),
+        (5, 0.2),
+    ]
+
+
+def test_a_finished_run_whose_end_did_not_arrive_is_not_opened_again(
+    gate: Gate, paths, study, make_trial, monkeypatch
+):
+    monkeypatch.setattr(writing, "_FINISH_SECONDS", 0.5)
+    store = MlflowStore(f"http://127.0.0.1:{gate.port}", paths, patience_seconds=1)
+    first = store.open_run(make_trial(study))
+    gate.shut()
+    first.finish({"test/pearson": 0.1}, ())
+    gate.open()
+    second = store.open_run(make_trial(study))
+    assert second.run_id != first.run_id
+    assert store.find(first.run_id).status == "finished"
 
 
 def test_opening_an_absent_server_fails_at_once_and_hides_the_password(paths: Paths, monkeypatch, port: int):

@@ -86,6 +86,7 @@ def test_the_spec_artifact_loads_unchanged(sqlite_store, make_trial, tmp_path):
 
     trial = make_trial("s")
     writer = sqlite_store.open_run(trial)
+    writer.flush()
     assert (
         load_experiment(sqlite_store.artifact(writer.run_id, "spec.yaml")).experiment == trial.cell.experiment
     )
@@ -184,7 +185,7 @@ def test_other_peoples_experiments_are_no_studies(sqlite_store, client, make_tri
 
 
 def test_a_study_deleted_in_mlflow_is_reported(sqlite_store, client, make_trial):
-    sqlite_store.open_run(make_trial("s"))
+    sqlite_store.open_run(make_trial("s")).flush()
     experiment = client.get_experiment_by_name("s").experiment_id
     client.delete_experiment(experiment)
     assert sqlite_store.states("s") == () and sqlite_store.studies() == ()

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ablab.errors import StoreError
 from ablab.paths import Paths
+from ablab.tracking.full_disk import is_full_disk
 
 _BUSY_SECONDS = 60.0  # SQLite's own default gives up after 5 s, too little beside another study's writer
 
@@ -42,6 +43,10 @@ def readable(paths: Paths) -> Iterator[None]:
     try:
         yield
     except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+        if is_full_disk(error):
+            raise StoreError(
+                f"disk full: cannot write {paths.optuna_db}; make room, then run the same command again"
+            ) from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise StoreError(
             f"the Optuna study in {paths.optuna_db} cannot be used: {lines[0]}\n"

@@ -48,6 +48,18 @@ def shown(uri: str) -> str:
     return without_password(uri)
 
 
+def lasting(uri: str, own: Path) -> str:
+    """The address as it can be kept in a file: no password, and empty for ``own``, which may move.
+
+    >>> lasting("sqlite:////srv/mlflow.db", Path("/srv/mlflow.db")), lasting("http://a:b@c:5000/", Path("x"))
+    ('', 'http://c:5000')
+    """
+    file = sqlite_file(uri)
+    if file is not None:
+        return "" if file.absolute() == own.absolute() else f"sqlite:///{file.absolute()}"
+    return without_password(uri).rstrip("/")
+
+
 def without_password(text: str) -> str:
     """``text`` with the user and password of every address in it left out."""
     return _PASSWORD.sub("", text)

@@ -20,6 +20,7 @@ from mlflow.tracking.client import MlflowClient
 
 from ablab.errors import StoreError
 from ablab.paths import Paths
+from ablab.tracking.full_disk import is_full_disk
 from ablab.tracking.mlflow.address import check, is_server, shown, sqlite_file, without_password
 
 PATIENCE_SECONDS = 300.0
@@ -58,26 +59,31 @@ class Connection:
         """A connection with so much patience; None for the usual."""
         return cls(uri, paths, PATIENCE_SECONDS if seconds is None else seconds)
 
-    def call(self, act: str, function: Callable[[], T]) -> T:
+    def call(self, act: str, function: Callable[[], T], patience_seconds: float | None = None) -> T:
         """What ``function`` returns; it is called again while the store cannot be reached or is locked.
 
         It may have taken effect although it raised, so it has to be one that can be repeated.
+        ``patience_seconds``: for this call; None for the connection's own.
         """
-        deadline = time.monotonic() + self._patience
+        patience = self._patience if patience_seconds is None else patience_seconds
+        deadline = time.monotonic() + patience
         pause = _FIRST_PAUSE
         while True:
             try:
                 return function()
             except (MlflowException, requests.RequestException, OSError) as error:
                 text = without_password(str(error)).splitlines()[0] if str(error) else type(error).__name__
+                if is_full_disk(error):
+                    text = "its disk is full"
                 if not _is_transient(error, self.uri):
                     code = error.error_code if isinstance(error, MlflowException) else type(error).__name__
                     raise Refused(
                         f"{shown(self.uri)}: cannot {act}: {text}{_advice(self.uri, text)}", code
                     ) from error
                 if time.monotonic() + pause > deadline:
+                    since = f" for {patience:.0f} s" if patience else ""
                     raise StoreError(
-                        f"{shown(self.uri)}: cannot {act}: no answer for {self._patience:.0f} s ({text}); "
+                        f"{shown(self.uri)}: cannot {act}: no answer{since} ({text}); "
                         "check that the store is up, then run the same command again"
                     ) from error
                 if pause == _FIRST_PAUSE:

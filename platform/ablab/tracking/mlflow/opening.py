@@ -11,8 +11,10 @@ from ablab.spec.record import Role
 from ablab.spec.trial import Trial
 from ablab.spec.writing import resolved_yaml
 from ablab.tracking import provenance
-from ablab.tracking.mlflow.address import is_server, shown
+from ablab.tracking.journal import Head, Journal, folder
+from ablab.tracking.mlflow.address import is_server, lasting, shown
 from ablab.tracking.mlflow.connection import Connection, Refused
+from ablab.tracking.mlflow.left_over import deliver_left
 from ablab.tracking.mlflow.remote import Remote
 from ablab.tracking.mlflow.rows import (
     STUDY_TAG,
@@ -67,7 +69,13 @@ def open_study(connection: Connection, paths: Paths, study: str) -> str:
 
 
 def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> MlflowWriter:
-    """Continue the run of this key and role, or begin a new one and mark what it replaces."""
+    """Continue the run of this key and role, or begin a new one and mark what it replaces.
+
+    Waits for a store that is away as long as the connection has patience: a run gets its id from the store.
+    What an earlier attempt left in the run's journal arrives before anything else is written.
+    """
+    for left in deliver_left(connection, paths, lambda head: head.key == trial.key).left:
+        raise StoreError(f"what an earlier attempt left in {left.folder} has to arrive first: {left.reason}")
     client = connection.client
     experiment = open_study(connection, paths, trial.study)
     condition = f"tags.key = '{trial.key}' AND tags.role = '{role}'"
@@ -89,13 +97,18 @@ def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> 
 
     before = earlier()
     last = before[-1] if before else None
+
     if last is None or status(last) == "finished":
-        writer = MlflowWriter(connection, connection.call("open a run", begin), is_continued=False)
+        run_id = connection.call("open a run", begin)
+        writer = MlflowWriter(
+            connection, run_id, _journal(connection, paths, trial, run_id), is_continued=False
+        )
         writer.params({name: level_text(level) for name, level in flatten(trial.cell.experiment).items()})
     else:
         attempt = int(last.tags.get("attempt", 1)) + 1
         tags = opening_tags(trial, role, attempt) | _mlflow_tags() | {"error": ""}
-        writer = MlflowWriter(connection, last.run_id, is_continued=True)
+        journal = _journal(connection, paths, trial, last.run_id)
+        writer = MlflowWriter(connection, last.run_id, journal, is_continued=True)
         writer.tag(tags)
         writer.flush()
         connection.call("continue a run", lambda: client.update_run(writer.run_id, status="RUNNING"))
@@ -107,6 +120,18 @@ def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> 
     if difference:
         writer.text("uncommitted.diff", difference)
     return writer
+
+
+def _journal(connection: Connection, paths: Paths, trial: Trial, run_id: str) -> Journal:
+    head = Head(
+        run_id=run_id,
+        study=trial.study,
+        cell=trial.cell.id,
+        seed=trial.seed,
+        key=trial.key,
+        store=lasting(connection.uri, paths.mlflow_db),
+    )
+    return Journal(folder(run_id, paths), head)
 
 
 def _supersede(connection: Connection, old: Row, by: str) -> None:

@@ -10,20 +10,23 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
+from ablab.errors import StoreError
 from ablab.paths import Paths
 from ablab.spec.record import Role, RunRecord, Status
 from ablab.spec.trial import Trial
 from ablab.tracking import lookup
+from ablab.tracking.journal import undelivered
 from ablab.tracking.mlflow import files
-from ablab.tracking.mlflow.address import check, shown, sqlite_file
+from ablab.tracking.mlflow.address import check, probe, shown, sqlite_file
 from ablab.tracking.mlflow.database import Database
 from ablab.tracking.mlflow.rows import Row, oldest_first, record, state
-from ablab.tracking.store import CellSummary, Curve, RunState, RunWriter
+from ablab.tracking.store import CellSummary, Curve, Delivery, RunState, RunWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ablab.tracking.mlflow.connection import Connection
+    from ablab.tracking.mlflow.writer import MlflowWriter
 
 _LONGEST_DESCRIPTION = 5000
 """Characters; what older servers keep of an experiment's tag."""
@@ -45,17 +48,31 @@ class MlflowStore:
         self._uri = uri
         self._paths = paths
         self._patience = patience_seconds
+        self._writers: dict[tuple[str, Role], MlflowWriter] = {}
 
     @property
     def address(self) -> str:
         """The database file or the server, without any password."""
         return shown(self._uri)
 
+    def answers(self) -> bool:
+        """Whether a server answers; a database is there, or is made."""
+        try:
+            probe(self._uri)
+        except StoreError:
+            return False
+        return True
+
     def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
         """Create or continue the run of this trial."""
         from ablab.tracking.mlflow.opening import open_run
 
-        return open_run(self._connection, self._paths, trial, role)
+        abandoned = self._writers.pop((trial.key, role), None)
+        if abandoned is not None:
+            abandoned.abandon()
+        writer = open_run(self._connection, self._paths, trial, role)
+        self._writers[trial.key, role] = writer
+        return writer
 
     def studies(self) -> tuple[str, ...]:
         """Names of all studies, the one written to last first."""
@@ -126,11 +143,23 @@ class MlflowStore:
         """End a run whose process is gone; a run that has ended by itself stays as it is."""
         if status not in ("failed", "killed"):
             raise ValueError(f"a run is closed as failed or killed, not {status}")
+        from ablab.tracking.mlflow.left_over import deliver_left
+
+        for left in deliver_left(self._connection, self._paths, lambda head: head.run_id == run_id).left:
+            raise StoreError(left.reason)
         call, client = self._connection.call, self._connection.client
         found = call(f"find run {run_id}", lambda: client.get_run(run_id))
         if found.info.status == "RUNNING":
             call("close a run", lambda: client.set_tag(run_id, "error", lookup.first_line(reason)))
             call("close a run", lambda: client.set_terminated(run_id, status.upper()))
+
+    def deliver(self, patience_seconds: float | None = None) -> Delivery:
+        """Bring in what processes that are gone have left in journals."""
+        if not undelivered(self._paths):
+            return Delivery()
+        from ablab.tracking.mlflow.left_over import deliver_left
+
+        return deliver_left(self._connection, self._paths, lambda head: True, patience_seconds)
 
     def summarise(self, study: str, cells: Sequence[CellSummary]) -> None:
         """Write the one summary run of each cell."""

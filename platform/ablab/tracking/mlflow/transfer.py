@@ -17,10 +17,10 @@ from ablab.tracking import lookup
 from ablab.tracking.bundle import StoredRun
 from ablab.tracking.mlflow import files
 from ablab.tracking.mlflow.connection import Connection
+from ablab.tracking.mlflow.delivery import MAX_METRICS, MAX_TAGS
 from ablab.tracking.mlflow.opening import open_study
 from ablab.tracking.mlflow.remote import Remote
 from ablab.tracking.mlflow.rows import Row, record, status
-from ablab.tracking.mlflow.writer import MAX_METRICS, MAX_TAGS
 
 IMPORTED = "imported_from"
 """Tag of an imported run: its id in the store that it came from."""

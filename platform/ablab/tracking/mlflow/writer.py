@@ -1,7 +1,6 @@
-"""Writes one run into MLflow: buffers metrics and tags, sends them in batches, closes the run.
+"""Writes one run: every row into its journal at once, from where a thread carries it to MLflow.
 
-Every metric keeps the timestamp it was measured at, so a batch that is sent again after a lost answer leaves
-no second point: MLflow drops identical rows.
+Every metric keeps the timestamp it was measured at. Nothing here waits for the store for more than seconds.
 """
 
 from __future__ import annotations
@@ -9,41 +8,38 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
-
-from mlflow.entities import Metric, Param, RunTag
 
 from ablab.spec.record import SubjectScore
+from ablab.tracking.journal import Journal
 from ablab.tracking.lookup import first_line
 from ablab.tracking.mlflow.connection import Connection
+from ablab.tracking.mlflow.delivery import MAX_METRICS, MAX_TAGS, Courier
 from ablab.tracking.mlflow.rows import subject_tags
 
-MAX_METRICS, MAX_TAGS = 900, 100
-"""Per batch; MLflow takes 1000 metrics, 100 tags, 100 params and 1000 of all together."""
 _LONGEST_PARAM = 6000
 """Characters; MLflow cuts longer values with no more than a warning."""
-_FLUSH_SECONDS = 10.0
-"""Age at which buffered metrics are sent, so that the UI follows a run."""
-
-
-T = TypeVar("T")
+_FLUSH_SECONDS = 5.0
+"""How long a flush waits for the store, so that reads see what was flushed."""
+_FINISH_SECONDS, _KILL_SECONDS = 10.0, 1.0
+"""For the last rows of a run; what has not arrived then is delivered by the orchestrator, or by the next."""
 
 
 class MlflowWriter:
     """Writes one run; see `ablab.tracking.store.RunWriter`."""
 
-    def __init__(self, connection: Connection, run_id: str, *, is_continued: bool) -> None:
+    def __init__(self, connection: Connection, run_id: str, journal: Journal, *, is_continued: bool) -> None:
+        """``journal`` is open, and all that earlier attempts wrote into it has arrived."""
         self._connection = connection
         self._client = connection.client
         self._run_id = run_id
-        self._metrics: list[Metric] = []
-        self._tags: dict[str, str] = {}
-        self._sent_at = time.monotonic()
+        self._journal = journal
+        self._unsent = 0
         self._written: set[tuple[str, int]] = set()
         self._last: dict[str, tuple[int, float]] = {}
         self._newest = 0
@@ -52,6 +48,7 @@ class MlflowWriter:
         self._is_open = True
         if is_continued:
             self._recall()
+        self._courier = Courier(connection, run_id, journal)
 
     @property
     def run_id(self) -> str:
@@ -61,48 +58,48 @@ class MlflowWriter:
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Append scalars at a step; what is not finite is left out and named in the tag ``not_finite``."""
         self._check_open()
-        now = self._now()
-        for name, value in values.items():
-            if (name, step) not in self._written:
-                self._append(name, step, float(value), now)
-        if len(self._metrics) >= MAX_METRICS or time.monotonic() - self._sent_at > _FLUSH_SECONDS:
-            self.flush()
+        new = {name: float(value) for name, value in values.items() if (name, step) not in self._written}
+        self._append(step, new, self._now())
 
     def tag(self, values: Mapping[str, str]) -> None:
         """Set tags."""
         self._check_open()
-        self._tags.update(values)
+        names = list(values)
+        for start in range(0, len(names), MAX_TAGS):
+            part = {name: values[name] for name in names[start : start + MAX_TAGS]}
+            self._journal.append({"tags": part})
 
     def artifact(self, file: Path, folder: str = "") -> None:
         """Keep a copy of a file, or of all that a folder holds."""
         self._check_open()
-        send = self._client.log_artifacts if file.is_dir() else self._client.log_artifact
-        self._call(f"store {file.name}", lambda: send(self._run_id, str(file), folder or None))
+        copy = shutil.copytree if file.is_dir() else shutil.copyfile
+        self._journal.keep(file.name, partial(copy, file), folder)
         self._kept.add(f"{folder}/{file.name}" if folder else file.name)
 
     def text(self, name: str, text: str) -> None:
         """Keep a text as an artifact."""
-        self._call(f"store {name}", lambda: self._client.log_text(self._run_id, text, name))
+        self._journal.keep(name, lambda place: place.write_text(text, encoding="utf-8"), "")
 
     def params(self, values: Mapping[str, str]) -> None:
         """Set the parameters of a new run; MLflow never lets them change."""
-        params = [Param(name, text) for name, text in values.items() if len(text) <= _LONGEST_PARAM]
-        for start in range(0, len(params), MAX_TAGS):
-            part = params[start : start + MAX_TAGS]
-            self._call("write parameters", partial(self._client.log_batch, self._run_id, params=part))
+        params = {name: text for name, text in values.items() if len(text) <= _LONGEST_PARAM}
+        names = list(params)
+        for start in range(0, len(names), MAX_TAGS):
+            self._journal.append({"params": {name: params[name] for name in names[start : start + MAX_TAGS]}})
 
     def flush(self) -> None:
-        """Send what is buffered."""
-        while self._metrics or self._tags:
-            metrics = self._metrics[:MAX_METRICS]
-            names = list(self._tags)[:MAX_TAGS]
-            tags = [RunTag(name, self._tags[name]) for name in names]
-            send = partial(self._client.log_batch, self._run_id, metrics=metrics, tags=tags)
-            self._call("write metrics", send)
-            del self._metrics[: len(metrics)]
-            for name in names:
-                del self._tags[name]
-        self._sent_at = time.monotonic()
+        """Secure what was written, and wait a moment for it to arrive."""
+        self._check_open()
+        self._journal.secure()
+        self._courier.drain(_FLUSH_SECONDS)
+        self._unsent = 0
+        self._check_refused()
+
+    def abandon(self) -> None:
+        """Write no more, and leave the journal to whoever continues the run."""
+        self._is_open = False
+        self._courier.stop()
+        self._journal.close()
 
     def finish(self, metrics: Mapping[str, float], subjects: Sequence[SubjectScore]) -> None:
         """Store table and final metrics, and only then mark the run finished."""
@@ -112,12 +109,14 @@ class MlflowWriter:
         # A final value may differ from the last point of the curve of that name (the best checkpoint is
         # seldom the last): it stands at the last step, later in time, which makes it the metric's last value.
         step = max((step for step, _ in self._last.values()), default=0)
-        now = self._now()
-        for name, value in metrics.items():
-            if name not in self._last or self._last[name][1] != float(value):
-                self._append(name, step, float(value), now)
+        differing = {
+            name: float(value)
+            for name, value in metrics.items()
+            if name not in self._last or self._last[name][1] != float(value)
+        }
+        self._append(step, differing, self._now())
         self.tag(subject_tags(subjects))
-        self._end("FINISHED")
+        self._end("FINISHED", _FINISH_SECONDS)
 
     def fail(self, error: str, traceback: str) -> None:
         """Mark the run failed, with the traceback as an artifact."""
@@ -126,30 +125,39 @@ class MlflowWriter:
         try:
             self.text("traceback.txt", traceback)
         finally:
-            self._end("FAILED")
+            self._end("FAILED", _FINISH_SECONDS)
 
     def kill(self, reason: str) -> None:
         """Mark the run killed."""
         self._check_open()
         self.tag({"error": first_line(reason)})
-        self._end("KILLED")
+        self._end("KILLED", _KILL_SECONDS)
 
-    def _append(self, name: str, step: int, value: float, now: int) -> None:
-        if not math.isfinite(value):
-            if name not in self._not_finite:
-                self._not_finite.add(name)
-                self._tags["not_finite"] = ", ".join(sorted(self._not_finite))
-            return
-        self._metrics.append(Metric(name, value, now, step))
-        self._written.add((name, step))
-        if name not in self._last or step >= self._last[name][0]:
-            self._last[name] = (step, value)
+    def _append(self, step: int, values: Mapping[str, float], now: int) -> None:
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        names = list(finite)
+        for start in range(0, len(names), MAX_METRICS):
+            part = names[start : start + MAX_METRICS]
+            self._journal.append({"metrics": [[name, finite[name], now, step] for name in part]})
+        for name, value in finite.items():
+            self._written.add((name, step))
+            if name not in self._last or step >= self._last[name][0]:
+                self._last[name] = (step, value)
+        if not values.keys() - finite.keys() <= self._not_finite:
+            self._not_finite |= values.keys() - finite.keys()
+            self.tag({"not_finite": ", ".join(sorted(self._not_finite))})
+        self._unsent += len(finite)
+        if self._unsent >= MAX_METRICS:
+            self._unsent = 0
+            self._courier.nudge()
+        self._check_refused()
 
     def _recall(self) -> None:
         """What earlier attempts wrote: their points stay, and are not written a second time."""
-        names = self._call("read the run", lambda: self._client.get_run(self._run_id)).data.metrics
+        call = self._connection.call
+        names = call("read the run", lambda: self._client.get_run(self._run_id)).data.metrics
         for name in names:
-            points = self._call(
+            points = call(
                 "read the run's curves", partial(self._client.get_metric_history, self._run_id, name)
             )
             for point in points:
@@ -162,17 +170,25 @@ class MlflowWriter:
         self._newest = max(self._newest + 1, round(time.time() * 1000))
         return self._newest
 
-    def _end(self, status: str) -> None:
-        self.flush()
-        self._call(f"mark the run {status}", lambda: self._client.set_terminated(self._run_id, status))
+    def _end(self, status: str, seconds: float) -> None:
+        self._journal.append({"end": status, "at": round(time.time() * 1000)})
+        self._journal.secure()
         self._is_open = False
+        arrived = self._courier.drain(seconds, even_if_away=True)
+        self._courier.stop()
+        if arrived:
+            self._journal.remove()
+        else:
+            self._journal.close()
+        self._check_refused()
 
     def _check_open(self) -> None:
         if not self._is_open:
             raise ValueError(f"run {self._run_id} has ended; nothing can be written to it any more")
 
-    def _call(self, act: str, function: Callable[[], T]) -> T:
-        return self._connection.call(act, function)
+    def _check_refused(self) -> None:
+        if self._courier.refusal is not None:
+            raise self._courier.refusal
 
 
 def _csv(subjects: Sequence[SubjectScore]) -> str:

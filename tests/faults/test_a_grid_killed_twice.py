@@ -35,7 +35,7 @@ def _until_started(process: subprocess.Popen[str], trials: int) -> None:
 
 
 def _workers(paths: Paths) -> list[psutil.Process]:
-    files = sorted(paths.workers("tinygrid").glob("*.json"))
+    files = sorted(paths.workers("tinygrid").glob("*.lease"))
     return [psutil.Process(json.loads(file.read_text())["pid"]) for file in files]
 
 
