@@ -132,9 +132,8 @@ def test_list_names_every_experiment(root: Path) -> None:
     result = ablab("experiment", "list")
     assert result.exit_code == 0
     names = [line.split()[0] for line in result.stdout.splitlines()]
-    assert names == [
-        *("original", "quickstart", "quickstart_v2", "v2_aggressive", "v2_conservative", "v2_full")
-    ]
+    assert names == sorted(file.stem for file in (root / "experiments").glob("*.yaml"))
+    assert {"original", "v2_full"} <= set(names)
     value = json.loads(ablab("experiment", "list", "--json").stdout)
     jsonschema.validate(value, json.loads((root / "docs" / "json" / "experiment_list.json").read_text()))
     assert [entry["name"] for entry in value["experiments"]] == names
@@ -161,7 +160,7 @@ def test_list_reports_what_does_not_load_and_lists_the_rest() -> None:
     Path("experiments/broken.yaml").write_text("name: broken\nmodle: {}\n")
     result = ablab("experiment", "list")
     assert result.exit_code == 2
-    assert len(result.stdout.splitlines()) == 6
+    assert len(result.stdout.splitlines()) == len(list(Path("experiments").glob("*.yaml"))) - 1
     assert result.stderr == "error: experiments/broken.yaml:2: modle: unknown key (did you mean 'model'?)\n"
     assert ablab("experiment", "list", "nowhere").stderr.startswith("error: nowhere: no such folder")
 
