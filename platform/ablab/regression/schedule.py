@@ -26,7 +26,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from ablab.errors import InputError
-from ablab.orchestration.lock import holder, named_lock
+from ablab.orchestration.lease import hold
+from ablab.orchestration.lock import holder
 from ablab.paths import Paths
 from ablab.regression import last_run
 from ablab.regression.last_run import LastRun
@@ -57,9 +58,7 @@ def serve(
         raise InputError("two of the files are gates of one name; a schedule needs names of their own")
     with ExitStack() as held:
         for gate in gates:
-            held.enter_context(
-                named_lock(paths.lock(f"schedule-{gate.study}"), f"the schedule of {gate.study}")
-            )
+            held.enter_context(hold(paths.lease(f"schedule-{gate.study}"), f"the schedule of {gate.study}"))
         work = _Work(paths, options, tell)
         scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
         scheduler.add_listener(work.hear, _TOLD)
