@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ablab.baselines.lagged import moments, predict
+from ablab.baselines import lagged
+from ablab.baselines.lagged import moments, predict, total
 
 
 def _lagged(eeg: NDArray[np.float64], n_lags: int) -> NDArray[np.float64]:
@@ -24,19 +25,38 @@ def test_moments_are_those_of_the_lagged_matrix(n_times: int, n_chans: int, n_la
     eeg, envelope = rng.standard_normal((n_times, n_chans)) + 1, rng.standard_normal((n_times, 1)) + 2
     rows = _lagged(eeg, n_lags)
     found = moments(eeg, envelope, n_lags)
-    np.testing.assert_allclose(found.gram, rows.T @ rows, atol=1e-10)
-    np.testing.assert_allclose(found.cross, rows.T @ envelope[:, 0], atol=1e-10)
-    np.testing.assert_allclose(found.column_sum, rows.sum(axis=0), atol=1e-10)
+    np.testing.assert_allclose(found.gram(), rows.T @ rows, atol=1e-10)
+    np.testing.assert_allclose(found.cross.ravel(), rows.T @ envelope[:, 0], atol=1e-10)
+    np.testing.assert_allclose(found.column_sums(), rows.sum(axis=0), atol=1e-10)
+    assert found.target_square == pytest.approx(float((envelope**2).sum()))
     assert found.target_sum == pytest.approx(envelope.sum()) and found.n_times == n_times
 
 
 def test_moments_of_recordings_add_up() -> None:
     rng = np.random.default_rng(0)
     parts = [(rng.standard_normal((n, 2)), rng.standard_normal((n, 1))) for n in (30, 50)]
-    total = moments(*parts[0], 4) + moments(*parts[1], 4)
+    apart = [moments(eeg, envelope, 4) for eeg, envelope in parts]
+    together = total(apart)
     rows = np.concatenate([_lagged(eeg, 4) for eeg, _ in parts])
-    np.testing.assert_allclose(total.gram, rows.T @ rows, atol=1e-10)
-    assert total.n_times == 80
+    true = np.concatenate([envelope for _, envelope in parts])
+    np.testing.assert_allclose(together.gram(), rows.T @ rows, atol=1e-10)
+    assert together.n_times == 80
+    gram, cross, target = together.centred()
+    np.testing.assert_allclose(gram, 80 * np.cov(rows.T, bias=True), atol=1e-10)
+    np.testing.assert_allclose(cross, (rows - rows.mean(axis=0)).T @ true[:, 0], atol=1e-10)
+    assert target == pytest.approx(80 * true.var())
+    np.testing.assert_array_equal(apart[0].products, moments(*parts[0], 4).products)  # left as it was
+
+
+def test_pieces_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    eeg, envelope = rng.standard_normal((103, 3)), rng.standard_normal((103, 1))
+    whole = moments(eeg, envelope, 7)
+    for chunk in (1, 5, 96, 97, 103):
+        monkeypatch.setattr(lagged, "_CHUNK", chunk)
+        found = moments(eeg, envelope, 7)
+        np.testing.assert_allclose(found.gram(), whole.gram(), atol=1e-10)
+        np.testing.assert_allclose(found.cross, whole.cross, atol=1e-10)
 
 
 def test_predictions_are_the_lagged_matrix_times_the_weights() -> None:

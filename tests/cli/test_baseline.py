@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import jsonschema
@@ -36,10 +37,27 @@ def test_the_table_is_for_people_and_progress_goes_to_stderr(experiment: Path, p
     done = _run("baseline", "run", experiment, *SMALL)
     assert done.exit_code == 0
     names = [line.split()[0] for line in done.stdout.splitlines()]
-    assert names == ["subject", "sim-001", "sim-002", "mean", "chance,"]
+    assert names == ["subject", "sim-001", "sim-002", "mean", "chance:"]
     assert "ridge sim-001: test r" in done.stderr and "simulated listeners" in done.stderr
     again = _run("baseline", "run", experiment, *SMALL)
     assert again.stdout == done.stdout and "ridge sim-001" not in again.stderr
+
+
+@pytest.mark.parametrize("scope", ["pooled", "leave_one_subject_out"])
+def test_other_scopes_are_results_and_runs_of_their_own(
+    scope: str, experiment: Path, paths: Paths, root: Path
+) -> None:
+    own = json.loads(_run("baseline", "run", experiment, *SMALL, "--json").stdout)
+    told = json.loads(_run("baseline", "run", experiment, *SMALL, "--scope", scope, "--json").stdout)
+    schema = json.loads((root / "docs" / "json" / "baseline_run.json").read_text("utf-8"))
+    jsonschema.validate(told, schema)
+    assert (told["scope"], own["scope"]) == (scope, "per_subject")
+    assert told["per_subject"] != own["per_subject"] and told["run_id"] != own["run_id"]
+    again = json.loads(_run("baseline", "run", experiment, *SMALL, "--scope", scope, "--json").stdout)
+    assert again == told
+    with sqlite3.connect(paths.mlflow_db) as connection:
+        roles = connection.execute("SELECT value FROM tags WHERE key = 'role'").fetchall()
+    assert roles == [("baseline",)] * 2
 
 
 def test_a_wrong_folder_ends_in_exit_code_2(experiment: Path, tmp_path: Path, paths: Paths) -> None:

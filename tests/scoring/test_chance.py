@@ -158,3 +158,34 @@ def test_silence_has_no_p() -> None:
         [prediction], [np.zeros(200)], ["a"], 50, n_window=40, rng=np.random.default_rng(0)
     )
     assert np.isnan(null.group_p) and np.isnan(null.subject_p["a"])
+
+
+def test_recordings_of_one_stimulus_are_shifted_alike() -> None:
+    # A decoder that hears nothing answers everybody the same: eight recordings of one stimulus say no more
+    # than one, and shifted apart they would average out to a null that the truth exceeds half of the time.
+    above = 0
+    for seed in range(100):
+        (prediction, target) = noise(5000 + seed, 300, 300)
+        alone = circular_shift_null(
+            [prediction], [target], ["a"], 100, n_window=100, rng=np.random.default_rng(seed)
+        )
+        eight = circular_shift_null(
+            [prediction] * 8,
+            [target.copy() for _ in range(8)],
+            list("aabbccdd"),
+            100,
+            n_window=100,
+            rng=np.random.default_rng(seed),
+        )
+        assert (eight.group_p95, eight.n_draws) == pytest.approx((alone.group_p95, alone.n_draws))
+        assert eight.subject_p95 == pytest.approx(dict.fromkeys("abcd", alone.group_p95))
+        above += eight.group_p <= 0.05
+    assert above <= 12
+
+
+def test_other_stimuli_are_shifted_by_amounts_of_their_own() -> None:
+    signals = noise(6, 300, 300, 300, 300)
+    null = circular_shift_null(
+        signals[:2], signals[2:], ["a", "a"], 100, n_window=100, rng=np.random.default_rng(0)
+    )
+    assert null.n_draws == 1000

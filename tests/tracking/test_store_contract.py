@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from ablab.errors import NotFoundError
 from ablab.spec.record import SubjectScore
 from ablab.tracking.provenance import code_fingerprint
-from ablab.tracking.store import CellSummary, RunStore
+from ablab.tracking.store import BaselineRun, CellSummary, RunStore
 
 Scores = tuple[SubjectScore, ...]
 
@@ -289,3 +290,17 @@ class TestStoreContract:
         store.open_run(make_trial(study)).finish({"test/pearson": 0.1}, ())
         store.summarise(study, [cell])
         assert len(store.states(study)) == len(store.records(study)) == 1
+
+    def test_a_baseline_is_kept_once_and_is_no_study(self, store: RunStore, study: str, make_trial, scores):
+        store.open_run(make_trial(study)).finish({}, [])
+        run = BaselineRun(
+            "b" * 32, "ridge", {"scope": "pooled"}, {"lambda": "1"}, {"test/pearson": 0.1}, scores
+        )
+        kept = store.keep_baseline(run)
+        assert store.keep_baseline(run) == kept
+        other = store.keep_baseline(replace(run, key="c" * 32))
+        assert other != kept
+        assert "baselines" not in store.studies()
+        assert [record.key for record in store.records(study)] == [make_trial(study).key]
+        with pytest.raises(NotFoundError):
+            store.records("baselines")

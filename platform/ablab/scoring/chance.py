@@ -52,10 +52,14 @@ def circular_shift_null(
     """Null distribution of the score that `aggregate.subject_means` gives these recordings.
 
     predictions, targets: per recording, ``(n_times,)`` or ``(n_times, 1)``. n_window: the decoder's window,
-    samples. Each draw shifts every recording's target by an own amount between ``min(n_window, n_times / 4)``
-    and ``n_times`` minus that, then scores as always (same segments, same rules). A recording's shifts are
-    drawn without replacement until all were used; there are ``n_shifts`` draws, or as many as combinations
-    of shifts exist.
+    samples. Each draw shifts every stimulus by an own amount between ``min(n_window, n_times / 4)`` and
+    ``n_times`` minus that, then scores as always (same segments, same rules). A stimulus' shifts are drawn
+    without replacement until all were used; there are ``n_shifts`` draws, or as many as combinations of
+    shifts exist.
+
+    Recordings whose targets are equal carry one stimulus and are shifted alike. Their predictions are alike
+    even where they say nothing of it (a decoder without EEG answers everybody the same), so that their
+    scores rise and fall together; shifted apart they would average out, and the null be too narrow.
 
     Where a null has no value (every target constant) its mean, percentile and p are NaN.
     """
@@ -70,19 +74,26 @@ def circular_shift_null(
         shifted_r(prediction, target, n_segment, n_window)
         for prediction, target in zip(predictions, targets, strict=True)
     ]
-    drawn = [values[_draws(len(values), n_shifts, rng)] for values in every_shift]
+    stimuli = [np.asarray(target, dtype=np.float64).tobytes() for target in targets]
+    draws: dict[bytes, NDArray[np.int64]] = {}
+    for stimulus, values in zip(stimuli, every_shift, strict=True):
+        if stimulus not in draws:
+            draws[stimulus] = _draws(len(values), n_shifts, rng)
+    drawn = [values[draws[stimulus]] for stimulus, values in zip(stimuli, every_shift, strict=True)]
+    n_allowed = {stimulus: len(values) for stimulus, values in zip(stimuli, every_shift, strict=True)}
     observed = subject_means(
         [segment_pearson(p, t, n_segment) for p, t in zip(predictions, targets, strict=True)], subjects
     )
     subject_mean, subject_p95, subject_p, subject_null = {}, {}, {}, []
     for subject, members in by_subject(subjects).items():
         null = mean_of_scored(np.stack([drawn[member] for member in members]), axis=0)
-        distinct = null[: _n_combinations([len(every_shift[member]) for member in members], n_shifts)]
+        heard = {stimuli[member] for member in members}
+        distinct = null[: _n_combinations([n_allowed[stimulus] for stimulus in heard], n_shifts)]
         subject_mean[subject], subject_p95[subject] = _summary(distinct)
         subject_p[subject] = _p(distinct, observed.subjects[subject].r)
         subject_null.append(null)
     group = mean_of_scored(np.stack(subject_null), axis=0) if subject_null else np.empty(0)
-    group = group[: _n_combinations([len(values) for values in every_shift], n_shifts)]
+    group = group[: _n_combinations(list(n_allowed.values()), n_shifts)]
     mean, p95 = _summary(group)
     p = _p(group, observed.mean)
     return ChanceNull(mean, p95, subject_mean, subject_p95, len(group), p, subject_p)

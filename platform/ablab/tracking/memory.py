@@ -18,7 +18,7 @@ from ablab.errors import NotFoundError
 from ablab.spec.record import Role, RunRecord, Status, SubjectScore
 from ablab.spec.trial import Trial
 from ablab.tracking import lookup, provenance
-from ablab.tracking.store import CellSummary, Curve, Delivery, RunState, RunWriter
+from ablab.tracking.store import BaselineRun, CellSummary, Curve, Delivery, RunState, RunWriter
 
 
 @dataclass(slots=True)
@@ -150,6 +150,8 @@ class MemoryStore:
         """Study -> cell -> summary."""
         self.descriptions: dict[str, str] = {}
         """Study -> description."""
+        self.baselines: dict[str, BaselineRun] = {}
+        """Run id -> baseline."""
 
     @property
     def address(self) -> str:
@@ -276,6 +278,15 @@ class MemoryStore:
         if run_id not in self._runs and run_id not in self._study_runs.values():
             raise lookup.no_run(run_id)
         return Path(self._folder.name) / run_id
+
+    def keep_baseline(self, run: BaselineRun) -> str:
+        """Keep the run, where its key is not there yet."""
+        for run_id, kept in self.baselines.items():
+            if kept.key == run.key:
+                return run_id
+        run_id = uuid.uuid4().hex
+        self.baselines[run_id] = run
+        return run_id
 
     def _current(self, study: str) -> list[_Run]:
         return lookup.current(

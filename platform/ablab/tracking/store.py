@@ -77,6 +77,24 @@ class Delivery:
     left: tuple[Left, ...] = ()
 
 
+BASELINES = "baselines"
+"""Where baseline runs stand; no study, so that nothing compares them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRun:
+    """A baseline's result as one finished run (``role = 'baseline'``)."""
+
+    key: str
+    """Content hash of what the result hangs on."""
+    label: str
+    tags: Mapping[str, str]
+    """Flat tags for filters, besides those that every baseline run has."""
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    subjects: tuple[SubjectScore, ...]
+
+
 class RunWriter(Protocol):
     """Writes one run while it trains."""
 
@@ -192,3 +210,9 @@ class RunStore(Protocol):
 
     def describe(self, study: str, text: str) -> None:
         """Set the study's description (Markdown), shown on top of its page."""
+
+    def keep_baseline(self, run: BaselineRun) -> str:
+        """Record a baseline's result once per key; returns the run's id.
+
+        It stands in no study: neither ``studies`` nor ``records`` hand it out.
+        """

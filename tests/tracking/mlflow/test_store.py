@@ -24,7 +24,8 @@ from ablab.tracking.mlflow.database import Database
 from ablab.tracking.mlflow.remote import Remote
 from ablab.tracking.mlflow.rows import oldest_first
 from ablab.tracking.mlflow.store import MlflowStore
-from ablab.tracking.store import CellSummary
+from ablab.tracking.mlflow.writer import MlflowWriter
+from ablab.tracking.store import BaselineRun, CellSummary
 
 
 @pytest.fixture
@@ -349,3 +350,36 @@ def test_reading_imports_neither_mlflow_nor_torch(sqlite_store, paths: Paths, ma
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ}, timeout=60)
+
+
+def test_a_baseline_is_a_run_like_any_other(sqlite_store, client, scores):
+    run = BaselineRun(
+        "b" * 32, "ridge · pooled", {"scope": "pooled"}, {"lambda": "1"}, {"test/pearson": 0.1}, scores
+    )
+    run_id = sqlite_store.keep_baseline(run)
+    found = client.get_run(run_id)
+    assert found.info.status == "FINISHED" and found.info.run_name == "ridge · pooled"
+    tags = {"role": "baseline", "scope": "pooled", "key": "b" * 32}
+    assert tags.items() <= found.data.tags.items()
+    assert found.data.params == {"lambda": "1"} and found.data.metrics["test/pearson"] == 0.1
+    table = sqlite_store.artifact(run_id, "per_subject.csv").read_text().splitlines()
+    assert len(table) == 1 + len(scores)
+    experiment = client.get_experiment(found.info.experiment_id)
+    assert experiment.name == "baselines" and "ablab.study" not in experiment.tags
+
+
+def test_a_baseline_run_that_was_not_finished_is_written_on(sqlite_store, client, scores, monkeypatch):
+    run = BaselineRun("b" * 32, "ridge", {}, {"lambda": "1"}, {"test/pearson": 0.1}, scores)
+
+    def die(writer: MlflowWriter, *_: object) -> None:
+        writer.abandon()
+        raise StoreError("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(MlflowWriter, "finish", die)
+        with pytest.raises(StoreError):
+            sqlite_store.keep_baseline(run)
+    kept = sqlite_store.keep_baseline(run)
+    experiment = client.get_experiment_by_name("baselines")
+    (only,) = client.search_runs([experiment.experiment_id])
+    assert (only.info.run_id, only.info.status) == (kept, "FINISHED")

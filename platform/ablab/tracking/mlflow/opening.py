@@ -30,8 +30,11 @@ from ablab.tracking.mlflow.writer import MlflowWriter
 from ablab.tracking.tags import level_text
 
 
-def open_study(connection: Connection, paths: Paths, study: str) -> str:
-    """MLflow's id of the study's experiment, which is made where it is missing."""
+def open_study(connection: Connection, paths: Paths, study: str, *, is_study: bool = True) -> str:
+    """MLflow's id of the study's experiment, which is made where it is missing.
+
+    Where it is no study, nothing marks it as one: it is found by its name alone.
+    """
     client = connection.client
     # A server decides itself where artifacts go; for a database it has to be said.
     location = None if is_server(connection.uri) else (paths.artifacts.absolute() / study).as_uri()
@@ -45,7 +48,7 @@ def open_study(connection: Connection, paths: Paths, study: str) -> str:
                 f"{shown(connection.uri)}: study {study} was deleted in MLflow; record under another name "
                 f"(--study), or bring it back with `mlflow experiments restore -x {found.experiment_id}`"
             )
-        if STUDY_TAG not in found.tags:
+        if is_study and STUDY_TAG not in found.tags:
             tag_study(found.experiment_id, STUDY_TAG, study)
         return str(found.experiment_id)
 
@@ -57,14 +60,17 @@ def open_study(connection: Connection, paths: Paths, study: str) -> str:
         try:
             experiment = connection.call(
                 f"make study {study}",
-                lambda: client.create_experiment(study, artifact_location=location, tags={STUDY_TAG: study}),
+                lambda: client.create_experiment(
+                    study, artifact_location=location, tags={STUDY_TAG: study} if is_study else {}
+                ),
             )
         except Refused as refusal:
             # Another process was faster.
             experiment = find() if refusal.code == "RESOURCE_ALREADY_EXISTS" else None
             if experiment is None:
                 raise
-    tag_study(experiment, TOUCHED_TAG, now_text())
+    if is_study:
+        tag_study(experiment, TOUCHED_TAG, now_text())
     return experiment
 
 
@@ -92,7 +98,7 @@ def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> 
         if made:
             return made[-1].run_id
         tried = True
-        tags = opening_tags(trial, role, attempt=1) | _mlflow_tags()
+        tags = opening_tags(trial, role, attempt=1) | mlflow_tags()
         return str(client.create_run(experiment, tags=tags, run_name=trial.name).info.run_id)
 
     before = earlier()
@@ -101,13 +107,13 @@ def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> 
     if last is None or status(last) == "finished":
         run_id = connection.call("open a run", begin)
         writer = MlflowWriter(
-            connection, run_id, _journal(connection, paths, trial, run_id), is_continued=False
+            connection, run_id, _journal_of(connection, paths, trial, run_id), is_continued=False
         )
         writer.params({name: level_text(level) for name, level in flatten(trial.cell.experiment).items()})
     else:
         attempt = int(last.tags.get("attempt", 1)) + 1
-        tags = opening_tags(trial, role, attempt) | _mlflow_tags() | {"error": ""}
-        journal = _journal(connection, paths, trial, last.run_id)
+        tags = opening_tags(trial, role, attempt) | mlflow_tags() | {"error": ""}
+        journal = _journal_of(connection, paths, trial, last.run_id)
         writer = MlflowWriter(connection, last.run_id, journal, is_continued=True)
         writer.tag(tags)
         writer.flush()
@@ -122,15 +128,18 @@ def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> 
     return writer
 
 
-def _journal(connection: Connection, paths: Paths, trial: Trial, run_id: str) -> Journal:
-    head = Head(
-        run_id=run_id,
-        study=trial.study,
-        cell=trial.cell.id,
-        seed=trial.seed,
-        key=trial.key,
-        store=lasting(connection.uri, paths.mlflow_db),
+def _journal_of(connection: Connection, paths: Paths, trial: Trial, run_id: str) -> Journal:
+    return open_journal(
+        connection, paths, run_id, study=trial.study, cell=trial.cell.id, seed=trial.seed, key=trial.key
     )
+
+
+def open_journal(
+    connection: Connection, paths: Paths, run_id: str, *, study: str, cell: str, seed: int, key: str
+) -> Journal:
+    """The journal of a run, made where it is not there."""
+    store = lasting(connection.uri, paths.mlflow_db)
+    head = Head(run_id=run_id, study=study, cell=cell, seed=seed, key=key, store=store)
     return Journal(folder(run_id, paths), head)
 
 
@@ -139,7 +148,7 @@ def _supersede(connection: Connection, old: Row, by: str) -> None:
     connection.call("mark a run superseded", lambda: connection.client.log_batch(old.run_id, tags=tags))
 
 
-def _mlflow_tags() -> dict[str, str]:
+def mlflow_tags() -> dict[str, str]:
     """What MLflow's run page shows as source."""
     commit = provenance.environment().get("git_commit")
     tags = {"mlflow.source.name": "ablab", "mlflow.source.type": "LOCAL"}

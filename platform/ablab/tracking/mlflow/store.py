@@ -20,7 +20,7 @@ from ablab.tracking.mlflow import files
 from ablab.tracking.mlflow.address import check, probe, shown, sqlite_file
 from ablab.tracking.mlflow.database import Database
 from ablab.tracking.mlflow.rows import Row, oldest_first, record, state
-from ablab.tracking.store import CellSummary, Curve, Delivery, RunState, RunWriter
+from ablab.tracking.store import BaselineRun, CellSummary, Curve, Delivery, RunState, RunWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,6 +179,12 @@ class MlflowStore:
             f"describe study {study}",
             lambda: self._connection.client.set_experiment_tag(experiment, "mlflow.note.content", text),
         )
+
+    def keep_baseline(self, run: BaselineRun) -> str:
+        """Record a baseline's result once per key."""
+        from ablab.tracking.mlflow import linear_model
+
+        return linear_model.keep(self._connection, self._paths, run)
 
     def _row(self, run_id: str) -> Row:
         found = [row for row in self._source.find(run_id) if row.run_id == run_id] if run_id else []

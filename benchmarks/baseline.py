@@ -1,0 +1,88 @@
+"""What the linear baseline costs: CPU seconds by scope and size, and what 85 subjects would take.
+
+Recordings are noise in memory-mapped files of 64 channels, 80/10/10 train, validation and test; time does not
+depend on what is in them. CPU seconds of the process, all threads added up: on an otherwise idle machine of
+several cores the wall clock shows less.
+
+Cost grows with subjects times minutes (Gram matrices, predictions, the null), with subjects (one
+eigendecomposition each, but for pooled, which has one), and, leaving one out, with their square (sums of the
+others' moments, 1 MB each). The size in question is put together from three that were measured: many subjects
+with few minutes, and few subjects with few and with more minutes.
+"""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+from itertools import product
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+
+from ablab.baselines.backward import Scope, run
+from ablab.data.corpus import Corpus, Recording
+from ablab.spec.experiment import Evaluation
+
+SCOPES: tuple[Scope, ...] = ("per_subject", "pooled", "leave_one_subject_out")
+SUBJECTS, MINUTES = 85, 90
+"""The size in question."""
+FEW, SHORT, LONG = 6, 2, 12
+N_CHANS = 64
+SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
+
+Row = dict[str, str | int | float]
+
+
+def measure(full: bool = False) -> list[Row]:
+    """One row per scope and size; ``full`` runs all 85 subjects, otherwise a third stands for them."""
+    many = SUBJECTS if full else SUBJECTS // 3
+    rows: list[Row] = []
+    for scope in SCOPES:
+        seconds = {}
+        for n_subjects, minutes in ((many, SHORT), (FEW, SHORT), (FEW, LONG)):
+            seconds[n_subjects, minutes] = taken = _seconds(scope, n_subjects, minutes)
+            rows.append(_row(scope, n_subjects, minutes, taken, "measured"))
+        per_minute = (seconds[FEW, LONG] - seconds[FEW, SHORT]) / (FEW * (LONG - SHORT))
+        whole = seconds[many, SHORT] * SUBJECTS / many + per_minute * SUBJECTS * (MINUTES - SHORT)
+        rows.append(_row(scope, SUBJECTS, MINUTES, whole, "extrapolated"))
+    return rows
+
+
+def _row(scope: Scope, n_subjects: int, minutes: int, seconds: float, how: str) -> Row:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    row: Row = {"scope": scope, "subjects": n_subjects, "minutes": minutes, "cpu_seconds": round(seconds, 1)}
+    return {**row, "how": how, **({"peak_mib": round(peak)} if how == "measured" else {})}
+
+
+def _seconds(scope: Scope, n_subjects: int, minutes: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        made = _corpus(Path(folder), n_subjects, minutes)
+        began = process_time()
+        run(made, Evaluation(), scope=scope)
+        return process_time() - began
+
+
+def _corpus(folder: Path, n_subjects: int, minutes: int) -> Corpus:
+    rng = np.random.default_rng(0)
+    parts: dict[str, list[Recording]] = {split: [] for split in SHARES}
+    subjects = tuple(f"sub-{number:03d}" for number in range(n_subjects))
+    for subject, (split, share) in product(subjects, SHARES.items()):
+        n_times = round(minutes * 60 * 64 * share)
+        files = []
+        for name, width in (("eeg", N_CHANS), ("envelope", 1)):
+            file = folder / f"{split}-{subject}-{name}.npy"
+            np.save(file, rng.standard_normal((n_times, width), dtype=np.float32))
+            files.append(np.load(file, mmap_mode="r"))
+        parts[split].append(Recording(subject, "noise", *files))
+    return Corpus(
+        n_chans=N_CHANS,
+        sfreq=64,
+        subjects=subjects,
+        train=tuple(parts["train"]),
+        validation=tuple(parts["validation"]),
+        test=tuple(parts["test"]),
+        fingerprint="0" * 32,
+        notices=(),
+        simulated=True,
+    )
