@@ -84,6 +84,8 @@ def test_a_metric_without_subjects_has_effects_over_seeds() -> None:
     assert contrast.verdict.kind in ("higher", "lower", "inconclusive")
     assert found.recommendation is None
     assert "no recommendation: the metric has no smallest effect of interest" in found.unsupported
+    assert "no analysis by items: it is of test r" in found.unsupported
+    assert [line.name for line in found.sensitivity] == ["Wilcoxon signed-rank test over seeds"]
 
 
 def test_models_per_subject_are_tested_over_subjects() -> None:
