@@ -9,7 +9,7 @@ import tiny
 from hand_made import state, trial
 
 from ablab.comparison.power import detectable
-from ablab.orchestration.forecast import cost_of, power_of, spread_between
+from ablab.orchestration.forecast import cost_of, expected_seconds, power_of, spread_between
 from ablab.orchestration.pilot_facts import PilotFacts, Spread, keep, pilot_of
 from ablab.orchestration.selection import standings
 from ablab.paths import Paths
@@ -50,6 +50,18 @@ def test_the_pilot_tells_the_time_per_epoch() -> None:
     assert cost is not None
     assert cost.seconds_total == (2.0 + 4.0) * 1000
     assert cost.source == "pilot 3 s/epoch"
+
+
+def test_the_expected_seconds_are_those_of_runs_of_the_pilot_or_in_proportion_to_the_work() -> None:
+    trials = [A, B, G]
+    states = [replace(state(A), seconds=10.0), replace(state(G), seconds=40.0)]
+    measured = expected_seconds(trials, standings(trials, states, "now"), PILOT)
+    assert list(measured.values()) == [10.0, 10.0, 40.0]
+    piloted = expected_seconds(trials, standings(trials, [], "now"), PILOT)
+    assert list(piloted.values()) == [2000.0, 2000.0, 4000.0]
+    guessed = expected_seconds(trials, standings(trials, [], "now"), None)
+    assert guessed[A.key] == guessed[B.key] < guessed[G.key]  # the gate has parameters
+    assert sum(guessed.values()) == pytest.approx(3 * 3600)
 
 
 def test_no_cost_where_nothing_is_known_or_nothing_is_to_run() -> None:

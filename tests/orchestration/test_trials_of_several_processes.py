@@ -23,7 +23,7 @@ from ablab.errors import InputError
 from ablab.orchestration import gpus
 from ablab.orchestration.events import Event, Finished
 from ablab.orchestration.experiment import run_experiment
-from ablab.orchestration.gpus import automatic_workers, least_busy, refuse_too_few
+from ablab.orchestration.gpus import automatic_workers, device_for, refuse_too_few
 from ablab.orchestration.launchers import Place
 from ablab.orchestration.local_launcher import LocalLauncher
 from ablab.orchestration.processes import placed
@@ -54,7 +54,26 @@ def set_gpus(monkeypatch: pytest.MonkeyPatch) -> SetGpus:
 @pytest.mark.parametrize(("processes", "workers"), [(1, 8), (2, 4), (3, 2), (8, 1)])
 def test_as_many_trials_at_once_as_the_gpus_hold(set_gpus: SetGpus, processes: int, workers: int) -> None:
     set_gpus(8)
-    assert automatic_workers([of_processes(1).cell, of_processes(processes).cell]) == workers
+    assert automatic_workers([of_processes(8).cell, of_processes(processes).cell]) == workers
+
+
+def test_several_small_trials_share_a_gpu(set_gpus: SetGpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_gpus(2)
+    assert automatic_workers([of_processes(1).cell], "auto", 0.25) == 8
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(6)))
+    assert automatic_workers([of_processes(2).cell], "auto", 0) == 3
+
+
+def test_no_gpus_are_the_cpu() -> None:
+    assert (device_for("auto", 0), device_for("cuda:1", None), device_for("cpu", 0)) == (
+        "cpu",
+        "cuda:1",
+        "cpu",
+    )
+    with pytest.raises(
+        InputError, match=r"--device cuda:1: resources\.gpus_per_trial is 0, which is the CPU"
+    ):
+        device_for("cuda:1", 0)
 
 
 def test_as_many_trials_at_once_as_the_cores_hold(set_gpus: SetGpus, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,12 +82,6 @@ def test_as_many_trials_at_once_as_the_cores_hold(set_gpus: SetGpus, monkeypatch
     assert automatic_workers([of_processes(2).cell]) == 6
     set_gpus(8)
     assert automatic_workers([of_processes(2).cell], "cpu") == 6
-
-
-def test_the_least_busy_gpus_are_given_out() -> None:
-    assert least_busy(("0", "1", "2", "3"), ["0", "2"], 2) == ("1", "3")
-    assert least_busy(("0", "1"), ["0", "1", "1"], 1) == ("0",)
-    assert least_busy((), [], 2) == ()
 
 
 def test_too_few_gpus_are_refused_before_anything_runs(set_gpus: SetGpus) -> None:
@@ -90,6 +103,34 @@ def test_each_trial_sees_gpus_of_its_own(tmp_path: Path, set_gpus: SetGpus) -> N
     run([of_processes(2, seed=0), of_processes(2, seed=1)], LocalLauncher(act, place, heard.append, 2))
     seen = {event.run_id for event in heard if isinstance(event, Finished)}
     assert seen == {"0,1", "2,3"}
+
+
+def test_trials_of_half_a_gpu_share_one_and_the_next_gets_the_other(
+    tmp_path: Path, set_gpus: SetGpus
+) -> None:
+    set_gpus(2)
+    heard: list[Event] = []
+    place = Place((tmp_path / "mlruns").absolute(), None, tmp_path)
+    trials = [of_processes(1, seed=seed) for seed in range(3)]
+    launcher = LocalLauncher(act, place, heard.append, 3, gpus_per_trial=0.5)
+    run(trials, launcher)
+    seen = sorted(event.run_id for event in heard if isinstance(event, Finished))
+    assert seen == ["0", "0", "1"]
+
+
+def test_a_trial_that_does_not_fit_waits_while_smaller_ones_go_ahead(
+    tmp_path: Path, set_gpus: SetGpus
+) -> None:
+    set_gpus(3)
+    place = Place((tmp_path / "mlruns").absolute(), None, tmp_path)
+    two, other, one = of_processes(2, "sleep"), of_processes(2, "sleep", 1), of_processes(1, "sleep", 2)
+    launcher = LocalLauncher(act, place, lambda event: None, 8)
+    launcher.submit(two)
+    assert launcher.choose([other]) is None
+    assert launcher.choose([other, one]) == one
+    with pytest.raises(RuntimeError, match="no GPUs are free"):
+        launcher.submit(other)
+    launcher.stop(10)
 
 
 def test_options_become_the_spec_and_the_device(tmp_path: Path) -> None:

@@ -70,6 +70,28 @@ def test_what_the_resources_would_overwrite_is_refused(write: Write) -> None:
     )
 
 
-def test_a_number_that_is_none_is_refused(grid: Callable[[str], Path]) -> None:
-    with pytest.raises(SpecError, match=r"grid\.yaml:6: resources\.gpus_per_trial: must be at least 1"):
-        load_grid(grid("resources: {gpus_per_trial: 0}\n"))
+@pytest.mark.parametrize("share", [0, 0.25, 0.33, 0.5])
+def test_a_share_of_a_gpu_is_one_process_and_none_leaves_the_processes(
+    grid: Callable[[str], Path], share: float
+) -> None:
+    file = grid(f"resources: {{gpus_per_trial: {share}}}\n")
+    assert load_grid(file).grid.resources.gpus_per_trial == share
+    assert keys(file) == keys(grid(""))
+    if share == 0:
+        zero = grid("resources: {gpus_per_trial: 0}\n")
+        assert keys(zero, "training.processes=2") == keys(grid(""), "training.processes=2")
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        ("-1", "must be at least 0, not -1"),
+        ("1.5", "must be a whole number above 1, not 1.5: each process has a GPU of its own"),
+        ("0.3", "must be 1/2, 1/3, 1/4 ... 1/16 of a GPU, so that trials fill it, not 0.3 (near it: 0.33)"),
+        ("two", "must be a number, not the string 'two'"),
+    ],
+)
+def test_a_number_that_fills_no_gpu_is_refused(grid: Callable[[str], Path], number: str, reason: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_grid(grid(f"resources: {{gpus_per_trial: {number}}}\n"))
+    assert str(caught.value).endswith(f"grid.yaml:6: resources.gpus_per_trial: {reason}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -10,11 +10,13 @@ from ablab.comparison.power import detectable
 from ablab.comparison.table import matrices, paired, tidy
 from ablab.comparison.variance import components
 from ablab.designs.expand import contrast
+from ablab.models.parameter_count import parameter_count
 from ablab.orchestration.pilot_facts import PilotFacts, Spread
 from ablab.orchestration.selection import Standing
+from ablab.spec.experiment import Conformer
 from ablab.spec.load import LoadedGrid
 from ablab.spec.record import RunRecord
-from ablab.spec.trial import Cell
+from ablab.spec.trial import Cell, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +53,66 @@ def cost_of(found: Sequence[Standing], pilot: PilotFacts | None, workers: int) -
     Finished runs of a cell stand for that cell, those of the others for the cells that have none.
     """
     to_run = [each.trial for each in found if each.progress in ("missing", "failed", "killed")]
-    measured: dict[str, list[float]] = {}
-    for each in found:
-        if each.run is not None and each.run.status == "finished":
-            measured.setdefault(each.trial.cell.id, []).append(each.run.seconds)
-    if not to_run:
+    measured = _measured(found)
+    if not to_run or (not measured and pilot is None):
         return None
+    seconds = list(_seconds(to_run, measured, pilot).values())
     if measured:
-        every = fmean(seconds for of_cell in measured.values() for seconds in of_cell)
-        seconds = [fmean(measured.get(trial.cell.id, [every])) for trial in to_run]
         n_runs = sum(map(len, measured.values()))
         source = f"{n_runs} finished run{'s' if n_runs > 1 else ''}"
-    elif pilot is not None:
-        mean = fmean(pilot.seconds_per_epoch.values())
-        seconds = [
-            pilot.seconds_per_epoch.get(trial.cell.id, mean) * trial.cell.experiment.training.epochs
-            for trial in to_run
-        ]
-        source = f"pilot {mean:.2g} s/epoch"
     else:
-        return None
+        assert pilot is not None
+        source = f"pilot {fmean(pilot.seconds_per_epoch.values()):.2g} s/epoch"
     workers = min(workers, len(to_run))
     # The last trial to start can be the longest: no plan ends before one whole trial.
     wall = max(sum(seconds) / workers, max(seconds))
     return Cost(fmean(seconds), sum(seconds), workers, wall, source)
+
+
+def expected_seconds(
+    to_run: Sequence[Trial], found: Sequence[Standing], pilot: PilotFacts | None
+) -> Mapping[str, float]:
+    """Key -> how long a trial is expected to take, so that the longest can be started first.
+
+    Where nothing was measured, an hour for the mean trial, and the others in proportion to their epochs and
+    parameters.
+    """
+    measured = _measured(found)
+    if measured or pilot is not None:
+        return _seconds(to_run, measured, pilot)
+    work = {trial.key: _work(trial) for trial in to_run}
+    mean = fmean(work.values()) if work else 1.0
+    return {key: 3600.0 * each / mean for key, each in work.items()}
+
+
+def _measured(found: Sequence[Standing]) -> dict[str, list[float]]:
+    measured: dict[str, list[float]] = {}
+    for each in found:
+        if each.run is not None and each.run.status == "finished":
+            measured.setdefault(each.trial.cell.id, []).append(each.run.seconds)
+    return measured
+
+
+def _seconds(
+    trials: Sequence[Trial], measured: Mapping[str, Sequence[float]], pilot: PilotFacts | None
+) -> dict[str, float]:
+    if measured:
+        every = fmean(seconds for of_cell in measured.values() for seconds in of_cell)
+        return {trial.key: fmean(measured.get(trial.cell.id, [every])) for trial in trials}
+    assert pilot is not None
+    mean = fmean(pilot.seconds_per_epoch.values())
+    return {
+        trial.key: pilot.seconds_per_epoch.get(trial.cell.id, mean) * trial.cell.experiment.training.epochs
+        for trial in trials
+    }
+
+
+def _work(trial: Trial) -> float:
+    """Epochs times parameters; the channels of recordings are not known here, and count for little."""
+    experiment = trial.cell.experiment
+    model = experiment.model
+    size = parameter_count(model, experiment.improvements, 64, 1) if isinstance(model, Conformer) else 1
+    return float(experiment.training.epochs * size) / experiment.training.processes
 
 
 def power_of(

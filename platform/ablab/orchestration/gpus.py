@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.metadata import version
 
 from ablab.errors import InputError
@@ -27,12 +26,16 @@ def visible_gpus() -> tuple[str, ...]:
     return tuple(str(index) for index in range(len(lines))) if listed.returncode == 0 else ()
 
 
-def automatic_workers(cells: Iterable[Cell], device: str = "auto") -> int:
+def automatic_workers(
+    cells: Iterable[Cell], device: str = "auto", gpus_per_trial: float | None = None
+) -> int:
     """Trials at once: as many as the GPUs hold, or else the cores, at each trial's processes and threads."""
     needs = [cell.experiment.training for cell in cells]
-    gpus = gpus_of(device)
+    gpus = () if gpus_per_trial == 0 else gpus_of(device)
+    if gpus and gpus_per_trial is not None and gpus_per_trial < 1:
+        return len(gpus) * round(1 / gpus_per_trial)
     if gpus:
-        return max(1, len(gpus) // max(need.processes for need in needs))
+        return max(1, len(gpus) // min(need.processes for need in needs))
     return max(1, len(os.sched_getaffinity(0)) // max(need.processes * need.threads for need in needs))
 
 
@@ -41,31 +44,32 @@ def gpus_of(device: str) -> tuple[str, ...]:
     return () if device == "cpu" else visible_gpus()
 
 
+def device_for(device: str, gpus_per_trial: float | None) -> str:
+    """The device of a grid's trials; InputError where ``device`` and its resources contradict each other."""
+    if gpus_per_trial != 0:
+        return device
+    if device not in ("auto", "cpu"):
+        raise InputError(f"--device {device}: resources.gpus_per_trial is 0, which is the CPU; change one")
+    return "cpu"
+
+
 def refuse_too_few(cells: Iterable[Cell], device: str, gpus_per_trial: float | None = None) -> None:
     """Raise InputError where a trial's processes could not each have a GPU.
 
     gpus_per_trial: asked for by name, so that the CPU will not do.
     """
-    largest = max(cell.experiment.training.processes for cell in cells)
+    if gpus_per_trial == 0:
+        return
+    largest = max((cell.experiment.training.processes for cell in cells), default=1)
     there = len(gpus_of(device))
     if gpus_per_trial is not None and there < gpus_per_trial:
+        instead = f"training.processes={gpus_per_trial:g}" if gpus_per_trial >= 1 else "--device cpu"
         raise InputError(
             f"{gpus_per_trial:g} GPUs for a trial were asked for, and {there} can be used "
-            f"(device {device!r}); on the CPU, give training.processes={gpus_per_trial:g} in place of them"
+            f"(device {device!r}); on the CPU, give {instead} in place of them"
         )
     if largest > 1 and 0 < there < largest:
         raise InputError(
             f"training.processes is {largest}, each on a GPU of its own, and {there} can be used; "
             "use fewer, or --device cpu"
         )
-
-
-def least_busy(gpus: Sequence[str], busy: Iterable[str], n: int) -> tuple[str, ...]:
-    """The ``n`` GPUs that the fewest trials run on, in the order of ``gpus``; all where there are fewer.
-
-    >>> least_busy(("0", "1", "2", "3"), busy=["0", "1"], n=2)
-    ('2', '3')
-    """
-    load = Counter(busy)
-    chosen = sorted(gpus, key=lambda gpu: load[gpu])[:n]
-    return tuple(gpu for gpu in gpus if gpu in chosen)

@@ -13,11 +13,14 @@ from collections.abc import Sequence
 
 from ablab.data.datasets import open_corpus
 from ablab.orchestration.declared import declare
+from ablab.orchestration.forecast import expected_seconds
+from ablab.orchestration.gpus import device_for
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launcher_table import find_launcher, read_options
 from ablab.orchestration.launchers import Place, Request
 from ablab.orchestration.leftovers import close_leftovers, end_old_workers
 from ablab.orchestration.lock import study_lock
+from ablab.orchestration.pilot_facts import pilot_of
 from ablab.orchestration.preparation import planned
 from ablab.orchestration.progress import Progress, Silence
 from ablab.orchestration.result import GridResult
@@ -69,18 +72,21 @@ def run_grid(
     study = loaded.study
     kind = find_launcher(launcher)
     options = read_options(kind, launcher_options)
+    gpus = loaded.grid.resources.gpus_per_trial
+    device = device_for(device, gpus)
     with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths):
         states = settled_states(study, "seed", paths, store, progress)
         trials = planned(loaded, functools.partial(opened, paths=paths, progress=progress))
         code = code_fingerprint()
-        selection = select(standings(trials, states, code), code=code, stale=stale, force=force)
+        found = standings(trials, states, code)
+        selection = select(found, code=code, stale=stale, force=force)
         declare(loaded, paths)
         session = Session(study, selection, lambda: GridStudy(study, trials, paths), store, progress, began)
-        gpus = loaded.grid.resources.gpus_per_trial
+        seconds = expected_seconds(selection.to_run, found, pilot_of(study, paths))
         return session.run(
             kind,
             Place.here(paths.root, "seed", device),
-            Request(selection.to_run, workers, gpus, options=options),
+            Request(selection.to_run, workers, gpus, seconds, options),
             fail_fast=fail_fast,
             max_retries=max_retries,
             keep_going=keep_going,

@@ -13,22 +13,26 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from statistics import fmean
 
 from ablab.errors import WorkerDiedError
 from ablab.orchestration import worker_process
+from ablab.orchestration.demand import demand_of
 from ablab.orchestration.events import Emit, End, Failed, Killed, Started
 from ablab.orchestration.failures import cause_of_death
-from ablab.orchestration.gpus import automatic_workers, gpus_of, least_busy, refuse_too_few
+from ablab.orchestration.gpus import automatic_workers, gpus_of, refuse_too_few
 from ablab.orchestration.interruption import requests
 from ablab.orchestration.launchers import ENDING_SECONDS, Act, Launcher, Place, Request
 from ablab.orchestration.leftovers import kill_worker, lease_of, output_file
 from ablab.orchestration.memory import Memory, look
+from ablab.orchestration.slots import Need, Taken, fitting, next_one, share_of
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
 
@@ -46,6 +50,7 @@ class _Worker:
     memory: Memory
     """When it was started."""
     gpus: tuple[str, ...] = ()
+    began: float = field(default_factory=time.monotonic)
     run_id: str | None = None
     heard: bool = True
     """Whether more may come through the connection."""
@@ -61,13 +66,26 @@ class LocalLauncher:
     """See `ablab.orchestration.launchers.Launcher`."""
 
     def __init__(
-        self, act: Act, place: Place, emit: Emit, workers: int, *, preload: Sequence[str] | None = None
+        self,
+        act: Act,
+        place: Place,
+        emit: Emit,
+        workers: int,
+        *,
+        gpus_per_trial: float | None = None,
+        seconds: Mapping[str, float] | None = None,
+        preload: Sequence[str] | None = None,
     ) -> None:
-        """preload: modules that the forkserver imports once; None for what training needs."""
+        """preload: modules that the forkserver imports once; None for what training needs.
+
+        gpus_per_trial, seconds: as in `ablab.orchestration.launchers.Request`.
+        """
         self._act, self._place, self._emit = act, place, emit
         self._capacity = workers
         self._workers: list[_Worker] = []
         self._gpus = gpus_of(place.device)
+        self._gpus_per_trial, self._seconds = gpus_per_trial, dict(seconds or {})
+        self._mean_seconds = fmean(self._seconds.values()) if self._seconds else 1.0
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(worker_process.PRELOAD if preload is None else preload))
 
@@ -82,15 +100,20 @@ class LocalLauncher:
         return tuple(worker.trial for worker in self._workers)
 
     def choose(self, waiting: Sequence[Trial]) -> Trial | None:
-        """See `Launcher.choose`."""
-        return waiting[0] if waiting and len(self._workers) < self._capacity else None
+        """See `Launcher.choose`; by `slots.next_one`."""
+        if len(self._workers) >= self._capacity:
+            return None
+        needs = [Need(self._share(trial), self._expected(trial)) for trial in waiting]
+        found = next_one(self._gpus, self._taken(), needs)
+        return None if found is None else waiting[found[0]]
 
     def submit(self, trial: Trial) -> None:
         """See `Launcher.submit`."""
         if len(self._workers) >= self._capacity:
             raise RuntimeError(f"all {self._capacity} workers are busy")
-        busy = [gpu for worker in self._workers for gpu in worker.gpus]
-        gpus = least_busy(self._gpus, busy, trial.cell.experiment.training.processes)
+        gpus = fitting(self._gpus, self._taken(), self._share(trial))
+        if gpus is None:
+            raise RuntimeError(f"no GPUs are free for {trial.name}")
         reader, writer = self._context.Pipe(duplex=False)
         memory = look()
         for attempt in range(1, _STARTS + 1):
@@ -140,6 +163,25 @@ class LocalLauncher:
             _signal(worker, signal.SIGKILL)
         while self._workers:
             self._listen(_MOMENT_SECONDS)
+
+    def _share(self, trial: Trial) -> Fraction:
+        """GPUs of a trial; 0 where there are none, and a trial trains on the CPU."""
+        gpus = self._gpus_per_trial
+        return share_of(demand_of(trial, gpus, self._place.device, gpus_there=True).gpus if self._gpus else 0)
+
+    def _expected(self, trial: Trial) -> float:
+        return self._seconds.get(trial.key, self._mean_seconds)
+
+    def _taken(self) -> list[Taken]:
+        now = time.monotonic()
+        return [
+            Taken(
+                worker.gpus,
+                min(self._share(worker.trial), Fraction(1)),
+                max(0.0, self._expected(worker.trial) - (now - worker.began)),
+            )
+            for worker in self._workers
+        ]
 
     def _listen(self, seconds: float) -> None:
         by_sentinel = {worker.process.sentinel: worker for worker in self._workers}
@@ -193,9 +235,10 @@ class LocalLauncher:
 
 def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
     """See `ablab.orchestration.launchers.MakeLauncher`."""
-    refuse_too_few((trial.cell for trial in request.trials), place.device, request.gpus_per_trial)
-    workers = request.workers or automatic_workers((trial.cell for trial in request.trials), place.device)
-    return LocalLauncher(act, place, emit, workers)
+    cells, gpus = [trial.cell for trial in request.trials], request.gpus_per_trial
+    refuse_too_few(cells, place.device, gpus)
+    workers = request.workers or automatic_workers(cells, place.device, gpus)
+    return LocalLauncher(act, place, emit, workers, gpus_per_trial=gpus, seconds=request.seconds)
 
 
 @contextmanager

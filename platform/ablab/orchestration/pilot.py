@@ -18,6 +18,7 @@ from ablab.comparison.variance import components
 from ablab.designs.expand import cells, contrast
 from ablab.orchestration.diagnosis import Diagnosis, diagnose
 from ablab.orchestration.events import Finished
+from ablab.orchestration.gpus import device_for
 from ablab.orchestration.grid import opened, settled_states
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launcher_table import find_launcher, read_options
@@ -76,6 +77,8 @@ def run_pilot(
     study = loaded.study
     kind = find_launcher(launcher)
     options = read_options(kind, launcher_options)
+    gpus = loaded.grid.resources.gpus_per_trial
+    device = device_for(device, gpus)
     found = cells(loaded.grid, loaded.bases)
     treatment, reference = contrast(loaded.grid, found)
     brief = [_brief(cell, epochs) for cell in (reference, treatment)]
@@ -87,7 +90,7 @@ def run_pilot(
             for cell in brief
             for seed in _seeds(loaded.grid.seeds, seeds)
         ]
-        request = Request(tuple(trials), workers, loaded.grid.resources.gpus_per_trial, options=options)
+        request = Request(tuple(trials), workers, gpus, options=options)
         session = Session(study, Selection(tuple(trials), ()), Untold, store, progress, began)
         result = session.run(kind, Place.here(paths.root, "pilot", device), request)
     ends = {event.key: event for event in session.finished}

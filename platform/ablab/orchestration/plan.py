@@ -91,6 +91,7 @@ def plan(loaded: LoadedGrid, *, paths: Paths, store: RunStore, workers: int | No
     data = summary(found[0].experiment.dataset, paths)
     records = store.records(loaded.study) if states else ()
     pilot = pilot_of(loaded.study, paths)
+    gpus = loaded.grid.resources.gpus_per_trial
     return Plan(
         loaded.study,
         loaded.grid,
@@ -100,6 +101,10 @@ def plan(loaded: LoadedGrid, *, paths: Paths, store: RunStore, workers: int | No
             for each in standing
         ),
         data,
-        cost_of(standing, pilot, workers or automatic_workers(found)),
+        cost_of(
+            standing,
+            pilot,
+            workers or automatic_workers(found, "auto", gpus),
+        ),
         power_of(loaded, found, records, pilot, data.n_subjects - data.n_unseen),
     )

@@ -144,7 +144,7 @@ class RayLauncher:
             raise InputError(f"--device {place.device}: Ray places the trials; give auto or cpu")
         self._act, self._emit, self._options = act, emit, options
         self._place = replace(place, root=Path(options.state_root)) if options.state_root else place
-        self._gpus_per_trial = request.gpus_per_trial
+        self._gpus_per_trial, self._seconds = request.gpus_per_trial, request.seconds
         self._tasks: list[_Task] = []
         self._mailbox: Any = None
         self._connected_here = not ray.is_initialized()
@@ -182,8 +182,10 @@ class RayLauncher:
         return tuple(task.trial for task in self._tasks)
 
     def choose(self, waiting: Sequence[Trial]) -> Trial | None:
-        """See `Launcher.choose`; which of those in flight start first is Ray's to say."""
-        return waiting[0] if waiting and len(self._tasks) < self._capacity else None
+        """See `Launcher.choose`; the longest. Which of those in flight start first is Ray's to say."""
+        if not waiting or len(self._tasks) >= self._capacity:
+            return None
+        return max(waiting, key=lambda trial: self._seconds.get(trial.key, 0.0))
 
     def submit(self, trial: Trial) -> None:
         """See `Launcher.submit`."""
@@ -215,17 +217,18 @@ class RayLauncher:
         for task in self._tasks:
             if task.trial.key == key and task.reason is None:
                 task.reason, task.deadline = reason, time.monotonic() + ENDING_SECONDS
-                if not ray.get(self._mailbox.end.remote(key, reason)):
+                if not self._ask(self._mailbox.end.remote(key, reason)):
                     ray.cancel(task.ref)  # it waits for room, and need not be given any
 
     def stop(self, grace_seconds: float) -> None:
         """See `Launcher.stop`; the connection is closed where it was opened here."""
-        for task in tuple(self._tasks):
-            self.end(task.trial.key, "stopped by the orchestrator")
-        self._listen_until(time.monotonic() + grace_seconds, patient=True)
-        for task in self._tasks:
-            ray.cancel(task.ref, force=True)
-        self._listen_until(time.monotonic() + _FORCED_SECONDS, patient=False)
+        with contextlib.suppress(WorkerDiedError):
+            for trial in self.in_flight:
+                self.end(trial.key, "stopped by the orchestrator")
+            self._listen_until(time.monotonic() + grace_seconds, patient=True)
+            for task in self._tasks:
+                ray.cancel(task.ref, force=True)
+            self._listen_until(time.monotonic() + _FORCED_SECONDS, patient=False)
         for task in tuple(self._tasks):
             self._over(task, Killed(task.trial.key, task.run_id, "its node does not answer", closed=False))
         self._disconnect()
@@ -246,7 +249,7 @@ class RayLauncher:
         if len(by_ref) > 1:
             done, _ = ray.wait(list(by_ref), num_returns=len(by_ref), timeout=0)
         by_key = {task.trial.key: task for task in self._tasks}
-        for event in ray.get(self._mailbox.take.remote()):
+        for event in self._ask(self._mailbox.take.remote()):
             if event.key not in by_key:
                 continue  # of an attempt that was cut off, and whose trial has ended since
             if isinstance(event, Started):
@@ -254,6 +257,15 @@ class RayLauncher:
             self._emit(event)
         for ref in done:
             self._over(by_ref[ref], self._end_of(by_ref[ref]))
+
+    def _ask(self, answer: Any) -> Any:
+        try:
+            return ray.get(answer)
+        except RayError as error:
+            raise WorkerDiedError(
+                f"the Ray cluster is gone ({type(error).__name__}); once there is one, the same command goes "
+                "on with what is missing"
+            ) from error
 
     def _over(self, task: _Task, end: End) -> None:
         self._tasks.remove(task)

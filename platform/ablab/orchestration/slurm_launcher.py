@@ -103,7 +103,7 @@ class SlurmLauncher:
         self._act, self._place, self._emit, self._gpus = act, place, emit, gpus
         self._capacity = request.workers or max(1, len(request.trials))
         self._trials: list[_Submitted] = []
-        self._study = request.trials[0].study
+        self._study, self._seconds = request.trials[0].study, request.seconds
         self._folder = Paths(place.root).jobs(self._study) / uuid.uuid4().hex[:12]
         self._keep_logs = False
         self._looked = 0.0
@@ -122,8 +122,10 @@ class SlurmLauncher:
         return tuple(each.trial for each in self._trials)
 
     def choose(self, waiting: Sequence[Trial]) -> Trial | None:
-        """See `Launcher.choose`; which of those in flight start first is Slurm's to say."""
-        return waiting[0] if waiting and len(self._trials) < self._capacity else None
+        """See `Launcher.choose`; the longest. Which of those in flight start first is Slurm's to say."""
+        if not waiting or len(self._trials) >= self._capacity:
+            return None
+        return max(waiting, key=lambda trial: self._seconds.get(trial.key, 0.0))
 
     def submit(self, trial: Trial) -> None:
         """See `Launcher.submit`; jobs go to Slurm at the next ``wait``, as arrays."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ablab.spec.experiment import AsTuple, Name, Positive, SpecModel
-from ablab.spec.values import Count, Distinct
+from ablab.spec.values import Distinct
 
 DesignName = Literal["full_factorial", "leave_one_out", "add_one_in", "one_at_a_time", "named"]
 Control = Literal["frozen_stack", "no_stack", "stack_lr_x2"]
@@ -64,12 +64,32 @@ class Analysis(SpecModel):
         return self
 
 
+_MOST_ON_ONE_GPU = 16
+"""Trials that share a GPU; each has a CUDA context of some 0.5 GB."""
+
+
+def _fills_gpus(value: float) -> float:
+    """Whole GPUs, or a share of which a whole number fills one."""
+    if value >= 1 and value != round(value):
+        raise ValueError(f"must be a whole number above 1, not {value:g}: each process has a GPU of its own")
+    if 0 < value < 1:
+        n = round(1 / value)
+        if n > _MOST_ON_ONE_GPU or abs(n * value - 1) > 0.02:
+            near = 1 / min(max(n, 2), _MOST_ON_ONE_GPU)
+            raise ValueError(
+                f"must be 1/2, 1/3, 1/4 ... 1/{_MOST_ON_ONE_GPU} of a GPU, so that trials fill it, not "
+                f"{value:g} (near it: {near:.2g})"
+            )
+    return value
+
+
 class Resources(SpecModel):
     """What each trial takes; launchers start as many at once as there is room for."""
 
-    gpus_per_trial: Count | None = None
-    """GPUs of each trial, one process on each: sets ``training.processes`` in every cell. null leaves that as
-    the experiments have it."""
+    gpus_per_trial: Annotated[float, Field(ge=0), AfterValidator(_fills_gpus)] | None = None
+    """GPUs of each trial. A whole number is one process on each, and sets ``training.processes`` in every
+    cell; 0.25 puts four trials of one process on a GPU; 0 trains on the CPU, by as many processes as the
+    experiments have. null leaves them alone, and gives each process a GPU where there are any."""
 
 
 class Grid(SpecModel):

@@ -22,7 +22,7 @@ _KEY = "resources.gpus_per_trial"
 def resource_values(study: Grid | Search) -> Mapping[str, Level]:
     """Dotted keys that the resources set in every experiment of the study."""
     gpus = study.resources.gpus_per_trial
-    return {} if gpus is None else {PROCESSES: gpus}
+    return {PROCESSES: max(1, int(gpus))} if gpus else {}
 
 
 def check_resources(study: Tree, layer: Tree, kind: str = "grid") -> tuple[Problem, ...]:
@@ -30,7 +30,7 @@ def check_resources(study: Tree, layer: Tree, kind: str = "grid") -> tuple[Probl
     block = "space" if kind == "search" else "factors"
     resources, factors = study.get("resources"), study.get(block)
     gpus = resources.get("gpus_per_trial") if resources is not None else None
-    if gpus is None or gpus.value is None:
+    if gpus is None or not gpus.value:
         return ()
     problems = []
     levels = factors.get(PROCESSES) if factors is not None else None
