@@ -159,7 +159,7 @@ def test_a_pilot_measures_for_the_plan_and_stays_out_of_the_comparison(
     [
         (("run", "grid.yaml", "--workers", "0"), "'0' is neither 'auto' nor a whole number above 0"),
         (("run", "grid.yaml", "--study", "../x"), "--study: '../x' is no plain name"),
-        (("run", "grid.yaml", "--launcher", "slurm"), "no launcher 'slurm' (there are: inline, local)"),
+        (("run", "grid.yaml", "--launcher", "slrum"), "no launcher 'slrum' (did you mean 'slurm'?)"),
         (
             ("run", "grid.yaml", "--launcher", "inline", "--force", "mlp_head=ture"),
             "did you mean 'mlp_head=true'?",

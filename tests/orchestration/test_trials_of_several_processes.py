@@ -133,6 +133,22 @@ def test_a_trial_that_does_not_fit_waits_while_smaller_ones_go_ahead(
     launcher.stop(10)
 
 
+def test_a_trial_that_goes_ahead_leaves_the_gpus_that_are_reserved(tmp_path: Path, set_gpus: SetGpus) -> None:
+    set_gpus(4)
+    heard: list[Event] = []
+    place = Place((tmp_path / "mlruns").absolute(), None, tmp_path)
+    running, large, small = of_processes(2, "sleep"), of_processes(3, "gpus"), of_processes(1, "gpus", 1)
+    seconds = {running.key: 60.0, large.key: 70.0, small.key: 65.0}
+    launcher = LocalLauncher(act, place, heard.append, 8, seconds=seconds)
+    launcher.submit(running)
+    assert launcher.choose([large, small]) == small
+    launcher.submit(small)
+    while not any(isinstance(event, Finished) for event in heard):
+        launcher.wait()
+    launcher.stop(10)
+    assert [event.run_id for event in heard if isinstance(event, Finished)] == ["3"]
+
+
 def test_options_become_the_spec_and_the_device(tmp_path: Path) -> None:
     tiny.write(tmp_path)
     file = tmp_path / "tiny.yaml"

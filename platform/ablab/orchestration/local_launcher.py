@@ -83,6 +83,8 @@ class LocalLauncher:
         self._act, self._place, self._emit = act, place, emit
         self._capacity = workers
         self._workers: list[_Worker] = []
+        self._chosen: tuple[str, tuple[str, ...]] | None = None
+        """Key and GPUs of the trial that `choose` has named since the last `submit`."""
         self._gpus = gpus_of(place.device)
         self._gpus_per_trial, self._seconds = gpus_per_trial, dict(seconds or {})
         self._mean_seconds = fmean(self._seconds.values()) if self._seconds else 1.0
@@ -105,13 +107,20 @@ class LocalLauncher:
             return None
         needs = [Need(self._share(trial), self._expected(trial)) for trial in waiting]
         found = next_one(self._gpus, self._taken(), needs)
-        return None if found is None else waiting[found[0]]
+        if found is None:
+            return None
+        chosen = waiting[found[0]]
+        self._chosen = (chosen.key, found[1])
+        return chosen
 
     def submit(self, trial: Trial) -> None:
         """See `Launcher.submit`."""
         if len(self._workers) >= self._capacity:
             raise RuntimeError(f"all {self._capacity} workers are busy")
-        gpus = fitting(self._gpus, self._taken(), self._share(trial))
+        # Those that it was chosen for: others may be reserved for a larger trial.
+        gpus = self._chosen[1] if self._chosen and self._chosen[0] == trial.key else None
+        self._chosen = None
+        gpus = gpus if gpus is not None else fitting(self._gpus, self._taken(), self._share(trial))
         if gpus is None:
             raise RuntimeError(f"no GPUs are free for {trial.name}")
         reader, writer = self._context.Pipe(duplex=False)

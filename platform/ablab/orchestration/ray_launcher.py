@@ -222,7 +222,7 @@ class RayLauncher:
 
     def stop(self, grace_seconds: float) -> None:
         """See `Launcher.stop`; the connection is closed where it was opened here."""
-        with contextlib.suppress(WorkerDiedError):
+        with contextlib.suppress(WorkerDiedError, RayError):  # where the cluster is gone, so are its tasks
             for trial in self.in_flight:
                 self.end(trial.key, "stopped by the orchestrator")
             self._listen_until(time.monotonic() + grace_seconds, patient=True)
@@ -292,7 +292,8 @@ class RayLauncher:
 
     def _disconnect(self) -> None:
         if self._mailbox is not None:
-            ray.kill(self._mailbox)
+            with contextlib.suppress(RayError):
+                ray.kill(self._mailbox)
             self._mailbox = None
         if self._connected_here and ray.is_initialized():
             ray.shutdown()
