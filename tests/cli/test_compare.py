@@ -53,6 +53,18 @@ def test_every_form_of_the_latest_study(stored: Paths, root: Path) -> None:
     assert "none·linear·gs1" in table.stdout
     assert "left out  1: gated·mlp·gs2·s1 (failed: loss is NaN at step 88)" in table.stdout
 
+    keys = [state.key for state in open_store(stored).states("older") if state.status == "finished"]
+    two = ablab(keys[0][:8], keys[1])
+    assert two.exit_code == 0, two.stderr
+    assert two.stdout.startswith("test/pearson, 3 subjects, one training each, SIMULATED data")
+    assert "\nrefused   crossed quasi-t: one seed shows nothing" in two.stdout
+    pair = json.loads(ablab(keys[0], keys[1], "--json").stdout)
+    described = json.loads((root / "docs" / "json" / "compare_runs.json").read_text())
+    jsonschema.Draft202012Validator(described).validate(pair)
+    wrong = ablab(keys[0], keys[1], "--format", "md")
+    assert wrong.exit_code == 2
+    assert "error: --baseline and --format md, csv are for studies, not for two runs" in wrong.stderr
+
     value = json.loads(ablab("older", "--json").stdout)
     schema = json.loads((root / "docs" / "json" / "compare.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(value)

@@ -32,7 +32,7 @@ def diagnose_run(run: str, store: RunStore) -> tuple[RunState, RunDiagnosis]:
     """
     state = store.find(run)
     curves = store.curves(state.run_id)
-    study, record = _record(state, store)
+    study, record = record_of(state, store)
     if record is not None:
         metrics = dict(record.metrics)
     else:  # a pilot, whose record no comparison reads
@@ -125,8 +125,8 @@ def attach_to_study(store: RunStore, study: str, files: Sequence[Path]) -> str |
     return None
 
 
-def _record(state: RunState, store: RunStore) -> tuple[tuple[RunRecord, ...], RunRecord | None]:
-    """The runs of the study that holds this run, and its own record."""
+def record_of(state: RunState, store: RunStore) -> tuple[tuple[RunRecord, ...], RunRecord | None]:
+    """The runs of the study that holds this run, and its own record; None of a pilot or a superseded run."""
     for study in store.studies():
         if any(other.run_id == state.run_id for other in store.states(study)):
             records = store.records(study)
