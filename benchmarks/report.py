@@ -1,8 +1,11 @@
 """What a report costs: ``ablab report`` in a process of its own, on made-up runs in a real MLflow database.
 
-The database is MLflow's, made by MLflow; the runs' rows are then written into it in bulk, as 5,000 runs through
-the client would take longer than all else. Everything from reading the database to the files is what a user waits
-for, the start of the interpreter included. 10,000 bootstrap draws.
+The database is MLflow's, made by MLflow; the runs' rows are then written into it in bulk, as 5,000 runs
+through the client would take longer than all else. Everything from reading the database to the files is what
+a user waits for, the start of the interpreter included. 10,000 bootstrap draws.
+
+``seconds`` are of the wall, ``cpu_seconds`` of user and system: on a machine that does other work meanwhile,
+only the latter mean something.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from ablab.tracking.open import open_store
 
 N_SUBJECTS = 85
 EPOCHS = 100
-"""Evaluations of a run, each a point of its validation curve: the guide's 1000 epochs, every 10th evaluated."""
+"""Evaluations of a run, points of its validation curve: the guide's 1000 epochs, every 10th evaluated."""
 
 BASE = f"""name: report
 dataset: {{kind: simulated, n_subjects: {N_SUBJECTS}}}
@@ -135,7 +138,8 @@ def _record(trials: tuple[Trial, ...], paths: Paths) -> None:
                 [(key, value, EPOCHS, run_id) for key, value in _metrics(scores).items()],
             )
             database.executemany(
-                "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, 0, ?, ?, 0)",
+                "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan)"
+                " VALUES (?, ?, 0, ?, ?, 0)",
                 [("validation/pearson", value, run_id, step) for step, value in _curve(rng)],
             )
 
@@ -157,5 +161,6 @@ def _scores(trial: Trial, level: np.ndarray, rng: np.random.Generator) -> tuple[
 def _metrics(scores: tuple[SubjectScore, ...]) -> dict[str, float]:
     """Final metrics: as many as a real run has."""
     mean = float(np.mean([score.test for score in scores]))
-    named = {"test/pearson": mean, "test/chance_p95": 0.02, "gradient/ratio": 0.03, "model/parameters": 1.5e7}
-    return named | {"weights/front_change": 0.2} | {f"measured/{n}": n / 7 for n in range(40)}
+    named = {"test/pearson": mean, "test/chance_p95": 0.02, "gradient/ratio": 0.03}
+    named |= {"weights/front_change": 0.2, "model/parameters": 1.5e7}
+    return named | {f"measured/{n}": n / 7 for n in range(40)}

@@ -95,13 +95,20 @@ def carried(found: Findings, *, rising: bool) -> str:
     A factor carries the difference where the interval of its full level against its reference level, averaged
     over all combinations of the others, lies on the difference's side of zero; it does nothing where that
     interval includes zero and lies within the smallest effect of interest, little where it is as small and
-    not zero; else what it does is open. Where an interaction is
-    shown, no factor has an effect of its own to speak of, and that is said instead.
+    not zero; else what it does is open. Where what a factor does
+    differs between being added alone and being left out last, an interaction, that is said.
     """
+    depends = {each.factor for each in found.factorial.one_factor if each.interaction}
     sides: dict[str, list[str]] = {"with": [], "nothing": [], "little": [], "against": [], "open": []}
+    moving = []
     for each in found.factorial.main:
         if each.full is not None:
-            sides[_side(each.full, rising=rising)].append(each.name.replace("_", " "))
+            side = _side(each.full, rising=rising)
+            name = each.name.replace("_", " ")
+            is_idle = side in ("nothing", "little")
+            sides[side].append(f"{name} on average" if is_idle and each.factors[0] in depends else name)
+            if not is_idle and each.factors[0] in depends:
+                moving.append(name)
     if not any(names for side, names in sides.items() if side != "open"):
         return ""
     parts = []
@@ -115,9 +122,8 @@ def carried(found: Findings, *, rising: bool) -> str:
         parts.append(f"{_listed(sides['against'])} {_verb(sides['against'], 'works', 'work')} against it")
     if sides["open"]:
         parts.append(f"what {_listed(sides['open'])} {_verb(sides['open'], 'does', 'do')} is open")
-    depends = [each.name.replace("_", " ") for each in found.factorial.one_factor if each.interaction]
-    if depends:
-        parts.append(f"the gain of {_listed(depends)} depends on the others")
+    if moving:
+        parts.append(f"the gain of {_listed(moving)} depends on the others")
     return f": {', '.join(parts)}"
 
 
