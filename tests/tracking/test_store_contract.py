@@ -120,6 +120,17 @@ class TestStoreContract:
         (record,) = store.records(study, "search")
         assert (record.run_id, record.role) == (searched.run_id, "search")
 
+    def test_records_of_some_cells_alone(self, store: RunStore, study: str, make_trial):
+        runs = {
+            residual: store.open_run(make_trial(study, residual=residual)) for residual in ("none", "gated")
+        }
+        for run in runs.values():
+            run.finish({"test/pearson": 0.1}, ())
+        wanted = make_trial(study, residual="gated").cell.id
+        assert [record.run_id for record in store.records(study, cells=[wanted])] == [runs["gated"].run_id]
+        assert store.records(study, cells=["residual=absent"]) == ()
+        assert len(store.records(study, cells=None)) == 2
+
     def test_a_run_that_has_ended_takes_tags(self, store: RunStore, study: str, make_trial):
         writer = store.open_run(make_trial(study), "search")
         writer.kill("interrupted")

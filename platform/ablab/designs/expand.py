@@ -15,8 +15,8 @@ from ablab.designs.placebos import placebo_cells, seeds_of
 from ablab.errors import Problem, SpecError
 from ablab.spec.experiment import Experiment, Level
 from ablab.spec.grid import Grid
-from ablab.spec.identity import flatten, trial_key
-from ablab.spec.load import with_values
+from ablab.spec.identity import content, flatten, trial_key
+from ablab.spec.load import varied
 from ablab.spec.shape import nearest
 from ablab.spec.trial import Cell, Trial
 
@@ -58,9 +58,10 @@ def _designed(grid: Grid, bases: Mapping[str, Experiment]) -> tuple[Cell, ...]:
     combinations = {cell_id(levels): levels for levels in DESIGNS[grid.design](grid.factors)}
     problems: list[Problem] = []
     made: list[Cell] = []
+    change = varied(bases[""])
     for name, levels in combinations.items():
         try:
-            made.append(_cell(levels, bases[""]))
+            made.append(_cell(levels, change(levels)))
         except SpecError as error:
             problems += [
                 Problem(grid.name, None, each.key, f"{each.reason} (in cell {name})")
@@ -80,15 +81,14 @@ def expand(
 ) -> tuple[Trial, ...]:
     """All trials of the grid, cell by cell and seed by seed; ``study`` is the grid's name unless given."""
     bases = {"": base} if isinstance(base, Experiment) else base
+    return trials_of(cells(grid, bases), grid, data_fingerprint, grid.name if study is None else study)
+
+
+def trials_of(found: Sequence[Cell], grid: Grid, data_fingerprint: str, study: str) -> tuple[Trial, ...]:
+    """The trials of cells that were made already."""
     return tuple(
-        Trial(
-            trial_key(cell.experiment, data_fingerprint, seed),
-            grid.name if study is None else study,
-            cell,
-            seed,
-            data_fingerprint,
-        )
-        for cell in cells(grid, bases)
+        Trial(trial_key(cell.experiment, data_fingerprint, seed), study, cell, seed, data_fingerprint)
+        for cell in found
         for seed in seeds_of(cell.id, grid.seeds)
     )
 
@@ -133,8 +133,7 @@ def find(grid: Grid, cells: Sequence[Cell], name: str, key: str = "") -> Cell:
     raise SpecError([Problem(grid.name, None, key, f"no cell '{name}' ({hint})")])
 
 
-def _cell(levels: Mapping[str, Level], base: Experiment) -> Cell:
-    experiment = with_values(base, levels)
+def _cell(levels: Mapping[str, Level], experiment: Experiment) -> Cell:
     held = flatten(experiment)
     # Read back from the experiment: a level 2 of a float key is 2.0, in the id as in the spec.
     factors = {key: held[key] for key in levels}
@@ -150,7 +149,7 @@ def _checked(grid: Grid, found: tuple[Cell, ...]) -> tuple[Cell, ...]:
     seen: dict[str, str] = {}
     problems = list(_contrast_problems(grid, found))
     for cell in found:
-        key = trial_key(cell.experiment, "", 0)
+        key = repr(content(cell.experiment))
         if key in seen:
             reason = f"is the same experiment as cell '{seen[key]}'; leave one out"
             problems.append(Problem(grid.name, None, cell.id, reason))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ablab.designs.expand import cells
+from ablab.designs.expand import cells, contrast
 from ablab.designs.placebos import seeds_of
 from ablab.spec.grid import Grid
 from ablab.spec.load import LoadedGrid
@@ -84,12 +84,13 @@ def plan(loaded: LoadedGrid, *, paths: Paths, store: RunStore, workers: int | No
     from ablab.orchestration.selection import standings
     from ablab.tracking.provenance import code_fingerprint
 
-    found = cells(loaded.grid, loaded.bases)
     trials = planned(loaded, lambda dataset: fingerprint(dataset, paths))
+    found = tuple({trial.cell.id: trial.cell for trial in trials}.values())
     states = store.states(loaded.study)
     standing = standings(trials, states, code_fingerprint())
     data = summary(found[0].experiment.dataset, paths)
-    records = store.records(loaded.study) if states else ()
+    pair = [cell.id for cell in contrast(loaded.grid, found)]
+    records = store.records(loaded.study, cells=pair) if states else ()
     pilot = pilot_of(loaded.study, paths)
     gpus = loaded.grid.resources.gpus_per_trial
     return Plan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ablab.designs.expand import cells, expand
+from ablab.designs.expand import cells, trials_of
 from ablab.errors import InputError
 from ablab.spec.experiment import Dataset
 from ablab.spec.load import LoadedGrid
@@ -16,8 +16,8 @@ def planned(loaded: LoadedGrid, fingerprint: Callable[[Dataset], str]) -> tuple[
 
     Raises InputError where cells would train on different data: no comparison could use them.
     """
-    data = shared_fingerprint(cells(loaded.grid, loaded.bases), fingerprint)
-    return expand(loaded.grid, loaded.bases, data, study=loaded.study)
+    found = cells(loaded.grid, loaded.bases)
+    return trials_of(found, loaded.grid, shared_fingerprint(found, fingerprint), loaded.study)
 
 
 def shared_fingerprint(of: Sequence[Cell], fingerprint: Callable[[Dataset], str]) -> str:

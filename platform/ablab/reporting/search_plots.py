@@ -85,6 +85,7 @@ def _slice(report: SearchReport) -> Figure:
             places: Sequence[Any] = levels
             if key in report.log_scaled:
                 axes.set_xscale("log")
+                axes.tick_params(axis="x", which="both", labelrotation=45)
         else:
             known = list(dict.fromkeys(yaml_value(level) for level in levels))
             places = [known.index(yaml_value(level)) for level in levels]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any
 
 from ablab.spec.experiment import Experiment, Level, SpecModel
@@ -42,12 +42,16 @@ it, so that a new field leaves the keys of finished trials as they are."""
 
 def trial_key(experiment: Experiment, data_fingerprint: str, seed: int) -> str:
     """32 hex digits that name this experiment on these data under this seed."""
-    content = {
+    return digest({"experiment": content(experiment), "data": data_fingerprint, "seed": seed})[:32]
+
+
+def content(experiment: Experiment) -> dict[str, Level]:
+    """What of an experiment is identity: dotted key -> value."""
+    return {
         key: value
         for key, value in flatten(experiment).items()
         if key not in NOT_IDENTITY and not (key in ADDED and value == ADDED[key])
     }
-    return digest({"experiment": content, "data": data_fingerprint, "seed": seed})[:32]
 
 
 def flatten(model: SpecModel) -> dict[str, Level]:
@@ -80,11 +84,17 @@ def _canonical(value: Any) -> Any:
     return value + 0.0 if isinstance(value, float) else value
 
 
-def _flatten(value: Any, prefix: str, flat: dict[str, Level]) -> None:
+_LEAVES = frozenset({str, int, float, bool, NoneType, tuple})
+"""Types that are not looked into; asking for them first keeps plans of ten thousand cells short."""
+
+
+def _flatten(value: Mapping[str, Any] | SpecModel, prefix: str, flat: dict[str, Level]) -> None:
     if isinstance(value, SpecModel):
-        value = {name: getattr(value, name) for name in type(value).model_fields} | (value.model_extra or {})
-    if isinstance(value, Mapping):
-        for name, entry in value.items():
-            _flatten(entry, f"{prefix}.{name}" if prefix else name, flat)
-    else:
-        flat[prefix] = value
+        held = value.__dict__
+        value = {name: held[name] for name in type(value).model_fields} | (value.model_extra or {})
+    for name, entry in value.items():
+        key = f"{prefix}.{name}" if prefix else name
+        if type(entry) not in _LEAVES and isinstance(entry, SpecModel | Mapping):
+            _flatten(entry, key, flat)
+        else:
+            flat[key] = entry

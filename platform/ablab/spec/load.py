@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,15 +140,25 @@ def with_values(experiment: Experiment, values: Mapping[str, Level], source: str
     >>> with_values(Experiment(name="a"), {"training.loss.kind": "mse"}).training.loss.kind
     'mse'
     """
+    return varied(experiment, source)(values)
+
+
+def varied(experiment: Experiment, source: str = "values") -> Callable[[Mapping[str, Level]], Experiment]:
+    """`with_values` of one experiment, for many values: what they share is made once."""
     mark = Mark(source, None)
-    layer = Tree({}, mark)
-    for key, value in values.items():
-        layer, _ = overlay(layer, nested(key, tree_of(value, mark), mark), Experiment)
-    joined, _ = overlay(tree_of(_written(experiment), mark), layer, Experiment)
-    changed, faults = check(joined, Experiment)
-    if changed is None:
-        raise SpecError([fault.problem for fault in faults])
-    return changed
+    base = tree_of(_written(experiment), mark)
+
+    def change(values: Mapping[str, Level]) -> Experiment:
+        layer = Tree({}, mark)
+        for key, value in values.items():
+            layer, _ = overlay(layer, nested(key, tree_of(value, mark), mark), Experiment)
+        joined, _ = overlay(base, layer, Experiment)
+        changed, faults = check(joined, Experiment)
+        if changed is None:
+            raise SpecError([fault.problem for fault in faults])
+        return changed
+
+    return change
 
 
 def _written(model: SpecModel) -> dict[str, object]:

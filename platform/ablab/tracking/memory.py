@@ -9,7 +9,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,11 +191,17 @@ class MemoryStore:
         """State of the current run of every key and role."""
         return tuple(run.state() for run in self._current(study))
 
-    def records(self, study: str, role: Role = "seed") -> tuple[RunRecord, ...]:
+    def records(
+        self, study: str, role: Role = "seed", *, cells: Collection[str] | None = None
+    ) -> tuple[RunRecord, ...]:
         """Record of the current run of every key with this role."""
         if study not in self._touched:
             raise lookup.no_study(study, self.studies(), self.address)
-        return tuple(run.record() for run in self._current(study) if run.role == role)
+        return tuple(
+            run.record()
+            for run in self._current(study)
+            if run.role == role and (cells is None or run.trial.cell.id in cells)
+        )
 
     def find(self, run: str) -> RunState:
         """The run with this run id or key prefix."""

@@ -16,7 +16,7 @@ Promises that every store keeps, held by one shared test class (``tests/tracking
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -143,8 +143,12 @@ class RunStore(Protocol):
     def states(self, study: str) -> tuple[RunState, ...]:
         """State of the current run of every (key, role); empty for a study that does not exist."""
 
-    def records(self, study: str, role: Role = "seed") -> tuple[RunRecord, ...]:
+    def records(
+        self, study: str, role: Role = "seed", *, cells: Collection[str] | None = None
+    ) -> tuple[RunRecord, ...]:
         """Record of the current run of every key with this role; comparisons read role 'seed'.
+
+        cells: ids of the cells whose runs are wanted; None for all.
 
         Raises NotFoundError, naming the nearest studies, where the study does not exist.
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -72,9 +72,15 @@ class Database:
                 )
             )
 
-    def rows(self, study: str, *, full: bool) -> list[Row]:
-        """All runs of a study; with state tags only, or ``full`` with all tags and last metrics."""
-        return self._rows("e.name = ?", (study,), full=full)
+    def rows(self, study: str, *, full: bool, cells: Collection[str] | None = None) -> list[Row]:
+        """Runs of a study, or of some cells; with state tags only, or ``full``: all tags and last metrics."""
+        if cells is None:
+            return self._rows("e.name = ?", (study,), full=full)
+        of_cell = (
+            "EXISTS (SELECT 1 FROM tags c WHERE c.run_uuid = r.run_uuid AND c.key = 'cell'"
+            f" AND c.value IN ({', '.join('?' * len(cells))}))"
+        )
+        return self._rows(f"e.name = ? AND {of_cell}", (study, *cells), full=full)
 
     def find(self, run: str) -> list[Row]:
         """Runs with this run id, or whose key begins with ``run`` (hex digits), with state tags only."""

@@ -5,6 +5,7 @@ Gives the same rows as ``ablab.tracking.mlflow.database``.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -35,8 +36,11 @@ class Remote:
         """MLflow's id of every study -> its name."""
         return {found.experiment_id: found.name for found in self._studies()}
 
-    def rows(self, study: str, *, full: bool) -> list[Row]:
-        """All runs of a study; a search returns all tags and last metrics whether ``full`` or not."""
+    def rows(self, study: str, *, full: bool, cells: Collection[str] | None = None) -> list[Row]:
+        """Runs of a study; a search returns all tags and last metrics whether ``full`` or not.
+
+        cells: not looked at, as MLflow's filters know no "or"; the caller picks.
+        """
         experiment = self.experiment(study)
         return [] if experiment is None else self.search({experiment.experiment_id: study})
 

@@ -6,7 +6,7 @@ client, which is imported and connected at the first such call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,7 +34,7 @@ _LONGEST_DESCRIPTION = 5000
 
 class _Source(Protocol):
     def studies(self) -> dict[str, str]: ...
-    def rows(self, study: str, *, full: bool) -> list[Row]: ...
+    def rows(self, study: str, *, full: bool, cells: Collection[str] | None = None) -> list[Row]: ...
     def find(self, run: str) -> list[Row]: ...
     def curves(self, run_id: str) -> dict[str, Curve]: ...
     def courses(self, study: str, metric: str) -> dict[str, Curve]: ...
@@ -83,14 +83,17 @@ class MlflowStore:
         """State of the current run of every key and role."""
         return tuple(state(row) for row in self._current(study, full=False))
 
-    def records(self, study: str, role: Role = "seed") -> tuple[RunRecord, ...]:
+    def records(
+        self, study: str, role: Role = "seed", *, cells: Collection[str] | None = None
+    ) -> tuple[RunRecord, ...]:
         """Record of the current run of every key with this role."""
-        current = self._current(study, full=True)
+        current = self._current(study, full=True, cells=cells)
         if not current:
             studies = self.studies()
             if study not in studies:
                 raise lookup.no_study(study, studies, self.address)
-        return tuple(record(row) for row in current if row.role == role)
+        wanted = (row for row in current if cells is None or row.tags.get("cell") in cells)
+        return tuple(record(row) for row in wanted if row.role == role)
 
     def find(self, run: str) -> RunState:
         """The run with this run id or key prefix."""
@@ -192,8 +195,8 @@ class MlflowStore:
             raise lookup.no_run(run_id)
         return found[0]
 
-    def _current(self, study: str, *, full: bool) -> list[Row]:
-        found = self._source.rows(study, full=full)
+    def _current(self, study: str, *, full: bool, cells: Collection[str] | None = None) -> list[Row]:
+        found = self._source.rows(study, full=full, cells=cells)
         return lookup.current(oldest_first(row for row in found if row.is_current))
 
     @cached_property
