@@ -35,12 +35,12 @@ from ablab.paths import Paths
 
 STUDY = "tinygrid"
 EPOCHS, EVALUATE_EVERY = 12, 2
-_TIMING = ("seconds", "throughput/")
-"""Metrics that no two trainings share."""
+_OF_THE_MACHINE = ("seconds", "throughput/", "memory/")
+"""Metrics of the machine, which no two trainings share."""
 _LONGEST_SECONDS = 900.0
 
 Points = Counter[tuple[str, str, int, float | None]]
-"""(key, metric, step, value), how often; the value of timings is left out."""
+"""(key, metric, step, value), how often; the value of what the machine decides is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def points(file: Path) -> Points:
     )
     with contextlib.closing(sqlite3.connect(file)) as database:
         return Counter(
-            (key, metric, step, None if metric.startswith(_TIMING) else value)
+            (key, metric, step, None if metric.startswith(_OF_THE_MACHINE) else value)
             for key, metric, step, value in database.execute(query)
         )
 

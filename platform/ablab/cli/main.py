@@ -55,6 +55,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
             "ablab.cli.regression:regression", "Guard a promoted result, also on a schedule."
         ),
         "store": Entry("ablab.cli.store:store", "Deliver what the tracking store has not taken yet."),
+        "doctor": Entry("ablab.cli.doctor:doctor", "Look for what is wrong with the set-up, and mend it."),
     },
 }
 """Heading of ``ablab --help`` -> command -> where it is, in display order."""

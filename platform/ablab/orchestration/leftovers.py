@@ -57,22 +57,33 @@ def kill_worker(lease: Found) -> None:
 def close_leftovers(study: str, role: Role, store: RunStore, paths: Paths) -> tuple[RunState, ...]:
     """Close the runs that no process works on any more; returns the ones still in work.
 
-    Called under the study's lease. A run of another machine is dead where its trial's lease is stale. Where
-    there is no lease, it is left to its owner, which has another state root and the same store.
+    Called under the study's lease.
     """
-    elsewhere = []
-    for state in store.states(study):
-        if state.status != "running" or state.role != role:
-            continue
-        lease = find(trial_lease(study, role, state.key, paths))
-        if (lease is not None and lease.is_live) or (lease is None and _may_work(state)):
-            elsewhere.append(state)
-            continue
+    dead, elsewhere = abandoned(study, role, store, paths)
+    for state in dead:
         store.close(state.run_id, "killed", "its process ended without closing the run")
     for lease in leases(study, paths):
         if lease.file.name.startswith(f"{role}-") and not lease.is_live:
             lease.file.unlink(missing_ok=True)
-    return tuple(elsewhere)
+    return elsewhere
+
+
+def abandoned(
+    study: str, role: Role, store: RunStore, paths: Paths
+) -> tuple[tuple[RunState, ...], tuple[RunState, ...]]:
+    """Runs that read running: those that have lost their process, and those in work.
+
+    A run of another machine is dead where its trial's lease is stale. Where there is no lease, it is left to
+    its owner, which has another state root and the same store.
+    """
+    dead: list[RunState] = []
+    elsewhere: list[RunState] = []
+    for state in store.states(study):
+        if state.status == "running" and state.role == role:
+            lease = find(trial_lease(study, role, state.key, paths))
+            works = _may_work(state) if lease is None else lease.is_live
+            (elsewhere if works else dead).append(state)
+    return tuple(dead), tuple(elsewhere)
 
 
 def leases(study: str, paths: Paths) -> list[Found]:

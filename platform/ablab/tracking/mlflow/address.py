@@ -1,6 +1,6 @@
 """Where MLflow's tracking store is: what an address means, how it is shown, whether a server answers.
 
-Knows URIs only; imports neither MLflow nor SQLAlchemy.
+Knows URIs and the mount table; imports neither MLflow nor SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from ablab.errors import StoreError
+from ablab.tracking.file_systems import mount_of
 
 PROBE_SECONDS = 5.0
 """How long a server may take to say that it is there before a command gives up."""
@@ -66,12 +67,21 @@ def without_password(text: str) -> str:
 
 
 def check(uri: str) -> None:
-    """Raise StoreError for an address of a kind that cannot be used."""
+    """Raise StoreError for an address that cannot be used, and for SQLite on a network file system."""
     scheme = urlsplit(uri).scheme.split("+")[0]
     if not is_server(uri) and scheme not in _DATABASES:
         raise StoreError(
             f"{shown(uri)}: MLFLOW_TRACKING_URI is neither a server (http://, https://) nor a database "
             f"({', '.join(f'{name}://' for name in _DATABASES)}); mend or unset it"
+        )
+    file = sqlite_file(uri)
+    mount = None if file is None else mount_of(file)
+    if mount is not None and mount.is_network:
+        raise StoreError(
+            f"{shown(uri)} lies on a network file system ({mount.kind}, mounted at {mount.point}), where "
+            "SQLite loses data as soon as two machines write.\n"
+            "Keep it on a local disk: ABLAB_HOME=/a/local/folder. Or run a tracking server on the machine "
+            "that has the disk, and have all others use it: MLFLOW_TRACKING_URI=http://that-machine:5000"
         )
 
 
