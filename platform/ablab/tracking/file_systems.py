@@ -37,7 +37,7 @@ _SHARED = frozenset(
 )
 """Kinds that several machines mount, or that hand locks through a network."""
 _LOCAL_FUSE = frozenset(("fuseblk", "fuse.ntfs-3g", "fuse.fuse-overlayfs", "fuse.gocryptfs", "fuse.bindfs"))
-"""File systems in user space over a local disk; every other one (sshfs, s3fs, rclone ...) is taken for remote."""
+"""In user space, over a local disk; every other one (sshfs, s3fs, rclone ...) is taken for remote."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ class MlflowStore:
         return deliver_left(self._connection, self._paths, lambda head: True, patience_seconds)
 
     def touch(self) -> str | None:
-        """Write the time into a tag of the study written to last; returns its name, None where there is none."""
+        """Write the time into a tag of the study written to last; its name, or None where there is none."""
         from ablab.tracking.mlflow.opening import open_study
 
         for study in self.studies()[:1]:
