@@ -42,7 +42,7 @@ class Server:
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
-                env={**os.environ, **quiet},
+                env={name: text for name, text in os.environ.items() if name != "ABLAB_HOME"} | quiet,
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,

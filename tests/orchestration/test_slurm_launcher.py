@@ -52,7 +52,7 @@ class TestSlurmLauncher(LauncherContract):
     def test_a_trial_that_dies_fails_with_the_signal(self, make: Make, heard: list[Event]) -> None:
         run([trial("die", 1)], make())
         assert isinstance(heard[-1], Failed)
-        assert "killed by signal 9" in heard[-1].error
+        assert "killed from outside (SIGKILL" in heard[-1].error
         assert heard[-1].run_id == "run-1"
 
     def test_a_preempted_trial_is_requeued_and_ends_once(self, make: Make, heard: list[Event]) -> None:
