@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -29,6 +30,7 @@ Ablab = Callable[..., Result]
 PACKAGE = Path(ablab.__file__).parent
 QUICK = ("--launcher", "inline", "--set", "regression.determinism=false")
 
+COMMAND = (sys.executable, "-c", "from ablab.cli.main import main; main()")
 ONE = ("--set", "regression.seeds=[0]")
 
 pytestmark = pytest.mark.xdist_group("regression_lab")
@@ -170,8 +172,7 @@ def test_labels_shifted_by_the_code_fail_as_lost_score(lab: Path, tmp_path: Path
     assert text.count(before) == 1, "batches.py no longer holds the line that the defect is planted in"
     source.write_text(text.replace(before, "yield Batch(eeg, envelope.roll(13, dims=1),"))
     run = subprocess.run(
-        [sys.executable, "-c", "from ablab.cli.main import main; main()",
-         "regression", "run", "gate.yaml", *QUICK, "--json"],
+        [*COMMAND, "regression", "run", "gate.yaml", *QUICK, "--json"],
         cwd=lab, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 1, run.stderr
@@ -321,3 +322,24 @@ def test_history_shows_every_gate_and_draws_them(lab: Path, ablab: Ablab, root: 
     missing = ablab("regression", "history", "tinnygate")
     assert missing.exit_code == 2
     assert "tinnygate: no gate of this name has run (did you mean 'tinygate'?)" in missing.stderr
+
+
+def test_an_interrupted_gate_is_closed_as_killed_with_its_trials(lab: Path) -> None:
+    before = {gate.run_id for gate in open_gates(paths_of(lab)).gates("tinygate")}
+    process = subprocess.Popen(
+        [*COMMAND, "regression", "run", "gate.yaml", *QUICK, "--set", "training.epochs=5000"],
+        cwd=lab, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        while "started" not in (line := process.stderr.readline()):
+            assert line, "the gate ended before its first trial"
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=200)
+    finally:
+        process.kill()
+    assert (process.returncode, output) == (130, "")
+    (gate,) = [gate for gate in open_gates(paths_of(lab)).gates("tinygate") if gate.run_id not in before]
+    assert (gate.status, gate.tags["error"]) == ("killed", "interrupted")
+    states = open_store(paths_of(lab)).states(gate.study)
+    assert {state.status for state in states} == {"killed"}

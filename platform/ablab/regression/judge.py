@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ablab.regression.curves import curve_check
-from ablab.regression.noninferiority import noninferiority, pairs
+from ablab.regression.noninferiority import Contrast, contrast, noninferiority
 from ablab.regression.quotients import OF_THE_MACHINE, quotient_checks
 from ablab.regression.values import Baseline, Candidate, CheckResult, Judgement, Measured
 from ablab.spec.identity import NOT_IDENTITY, flatten
@@ -15,34 +15,24 @@ def judge(
 ) -> Judgement:
     """Every check of one look; ``alpha`` is one-sided and this look's own."""
     found = [*_training(candidate), _data(baseline, candidate)]
+    contrasts: dict[str, Contrast] = {}
     for check in regression.checks:
-        if check.margin is None:
-            found += quotient_checks(check, baseline.runs, candidate.runs) if candidate.runs else []
-        else:
+        if check.margin is not None:
+            own = contrasts[check.metric] = contrast(baseline.runs, candidate.runs, check.metric)
             found.append(
-                noninferiority(
-                    check.metric,
-                    check.margin,
-                    baseline.runs,
-                    candidate.runs,
-                    alpha=alpha,
-                    scope=regression.model_scope,
-                )
+                noninferiority(check.metric, check.margin, own, alpha=alpha, scope=regression.model_scope)
             )
+        elif candidate.runs:
+            found += quotient_checks(check, baseline.runs, candidate.runs)
     if regression.learning_curve is not None:
         found.append(curve_check(regression.learning_curve, baseline.runs, candidate.runs))
     if regression.determinism:
         found.append(_determinism(candidate))
-    primary = pairs(baseline.runs, candidate.runs, regression.primary.metric)
-    scored = [
-        pairs(baseline.runs, candidate.runs, check.metric).differences
-        for check in regression.checks
-        if check.margin is not None
-    ]
+    primary = contrasts[regression.primary.metric].paired
     return Judgement(
         checks=tuple(found),
         primary=regression.primary.metric,
-        identical=all(each.size > 0 and not each.any() for each in scored),
+        identical=all(each.is_identical for each in contrasts.values()),
         n_seeds=len(primary.seeds),
         n_subjects=len(primary.subjects),
         look=look,

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
+
 from ablab.errors import InputError
 from ablab.orchestration.declared import write_atomically
 from ablab.paths import Paths
@@ -32,6 +34,8 @@ class LastRun:
     """PASS, FAIL, INCONCLUSIVE, killed, skipped, or error."""
     detail: str | None = None
     """Why, where there is no verdict."""
+    pid: int | None = None
+    """Process of the gate."""
     gate: str | None = None
     log: str | None = None
     next: str | None = None
@@ -40,6 +44,17 @@ class LastRun:
     def due_at(self) -> datetime:
         """The scheduled moment."""
         return datetime.fromisoformat(self.due)
+
+
+def still_running(last: LastRun | None) -> bool:
+    """Whether the last gate is still at work, as one is whose schedule has died."""
+    if last is None or last.pid is None:
+        return False
+    try:
+        process = psutil.Process(last.pid)
+        return process.status() != psutil.STATUS_ZOMBIE and last.file in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def last_run_file(study: str, paths: Paths) -> Path:

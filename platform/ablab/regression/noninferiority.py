@@ -9,6 +9,7 @@ alpha at most.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ablab.comparison import figures
 from ablab.comparison.mean_test import mean_test
@@ -20,30 +21,50 @@ LEAST_SEEDS = 3
 """With two seeds a quasi-t has one degree of freedom, and its interval is wider than any margin."""
 
 
-def pairs(baseline: Sequence[Measured], candidate: Sequence[Measured], metric: str) -> Paired:
-    """Candidate minus baseline where both have the seed."""
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Candidate minus baseline over the subjects and seeds of both, and the mean of either there."""
+
+    paired: Paired
+    baseline: float | None
+    candidate: float | None
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether something was compared, and every difference is exactly zero."""
+        return self.paired.differences.size > 0 and not self.paired.differences.any()
+
+
+def contrast(baseline: Sequence[Measured], candidate: Sequence[Measured], metric: str) -> Contrast:
+    """What both arms have in common under one metric."""
     scores = matrices(tidy([*baseline, *candidate], metric), (BASELINE, CANDIDATE))
-    return paired(scores[CANDIDATE], scores[BASELINE])
+    found = paired(scores[CANDIDATE], scores[BASELINE])
+    if not found.differences.size:
+        return Contrast(found, None, None)
+    subjects, seeds = list(found.subjects), list(found.seeds)
+    before, now = (float(scores[arm].loc[subjects, seeds].to_numpy().mean()) for arm in (BASELINE, CANDIDATE))
+    return Contrast(found, before, now)
 
 
 def noninferiority(
-    metric: str,
-    margin: float,
-    baseline: Sequence[Measured],
-    candidate: Sequence[Measured],
-    *,
-    alpha: float,
-    scope: ModelScope,
+    metric: str, margin: float, found: Contrast, *, alpha: float, scope: ModelScope
 ) -> CheckResult:
     """The check of one metric; ``alpha`` is one-sided."""
-    found = pairs(baseline, candidate, metric)
-    n_subjects, n_seeds = found.differences.shape
-    test = mean_test(found.differences, 2 * alpha, scope)
-    means = _means(baseline, candidate, metric, found)
+    n_subjects, n_seeds = found.paired.differences.shape
+    test = mean_test(found.paired.differences, 2 * alpha, scope)
 
     def result(finding: Finding, reason: str, *, sampled: bool = False) -> CheckResult:
         return CheckResult(
-            metric, finding, reason, *means, test.mean, test.ci_low, test.ci_high, margin, sampled
+            metric,
+            finding,
+            reason,
+            baseline=found.baseline,
+            candidate=found.candidate,
+            delta=test.mean,
+            ci_low=test.ci_low,
+            ci_high=test.ci_high,
+            margin=margin,
+            sampled=sampled,
         )
 
     size = f"{figures.plural(n_subjects, 'subject')} x {figures.plural(n_seeds, 'seed')}"
@@ -53,7 +74,7 @@ def noninferiority(
             f"{size}: fewer than {LEAST_SEEDS} seeds show too little of how much trainings differ",
             sampled=True,
         )
-    if n_subjects and not found.differences.any():
+    if found.is_identical:
         return result("PASS", f"every difference is exactly zero ({size})")
     if test.ci_low is None or test.ci_high is None:
         return result("INCONCLUSIVE", f"{size}: {test.refused}")
@@ -67,15 +88,3 @@ def noninferiority(
     if test.ci_high < -margin:
         return result("FAIL", f"fell by more than the margin: {interval} lies below {limit}")
     return result("INCONCLUSIVE", f"{interval} holds the margin {limit}", sampled=True)
-
-
-def _means(
-    baseline: Sequence[Measured], candidate: Sequence[Measured], metric: str, found: Paired
-) -> tuple[float | None, float | None]:
-    """Mean of both arms over the subjects and seeds that were compared."""
-    if not found.differences.size:
-        return None, None
-    scores = matrices(tidy([*baseline, *candidate], metric), (BASELINE, CANDIDATE))
-    subjects, seeds = list(found.subjects), list(found.seeds)
-    base, cand = (float(scores[arm].loc[subjects, seeds].to_numpy().mean()) for arm in (BASELINE, CANDIDATE))
-    return base, cand

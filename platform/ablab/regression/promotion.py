@@ -12,6 +12,7 @@ from statistics import fmean
 
 from ablab.comparison.comparable import check_comparable
 from ablab.comparison.compare import by_cell, known_cell
+from ablab.comparison.figures import plural
 from ablab.errors import InputError, MixedRecordsError, NotFoundError
 from ablab.orchestration.declared import analysis_of
 from ablab.paths import Paths, is_safe_name
@@ -133,7 +134,9 @@ def _notes(runs: Sequence[RunRecord], finished: Sequence[RunRecord]) -> tuple[st
         if run.status != "finished"
     ]
     if len(finished) < LEAST_SEEDS:
-        notes.append(f"{len(finished)} seeds: a gate needs {LEAST_SEEDS} and is inconclusive with fewer")
+        notes.append(
+            f"{plural(len(finished), 'seed')}: a gate needs {LEAST_SEEDS} and is inconclusive with fewer"
+        )
     return tuple(notes)
 
 

@@ -108,13 +108,18 @@ class _Work:
             due.isoformat(),
             started=_now(),
         )
+        before = last_run.read(gate.study, self._paths)
         busy = holder(gate.study, self._paths)
+        if busy is None and before is not None and last_run.still_running(before):
+            busy = f"process {before.pid}, which an earlier schedule left"
         if busy is not None:
+            # The process that still runs stays in sight of the next moment.
+            last = replace(last, pid=before.pid if before is not None else None)
             ended = replace(last, ended=_now(), outcome="skipped", detail=f"{gate.study} is run by {busy}")
         else:
             log = self._paths.regression / f"{gate.study}.log"
             last = replace(last, log=str(log))
-            last_run.write(gate.study, last, self._paths)
+            last_run.write(gate.study, last, self._paths)  # the claim, before anything is started
             ended = self._ended(gate, last, log)
         ended = replace(ended, next=first_after(when, datetime.now(UTC)).isoformat())
         last_run.write(gate.study, ended, self._paths)
@@ -149,6 +154,8 @@ class _Work:
     def _ended(self, gate: LoadedRegression, last: LastRun, log: Path) -> LastRun:
         result = log.with_suffix(".json")
         command = [*_ABLAB, "regression", "run", str(gate.source), "--json", *self._options]
+        for file in (log, result):
+            file.unlink(missing_ok=True)  # a gate that an earlier schedule left may still write to its own
         with log.open("w", encoding="utf-8") as errors, result.open("w", encoding="utf-8") as output:
             with self._lock:
                 if self._stopping:
@@ -158,6 +165,8 @@ class _Work:
                     command, stdout=output, stderr=errors, text=True, start_new_session=True
                 )
                 self._child = child
+            last = replace(last, pid=child.pid)
+            last_run.write(gate.study, last, self._paths)
             self._tell(f"{gate.study}: running, due {last.due}, process {child.pid}")
             code = child.wait()
             with self._lock:
