@@ -319,6 +319,7 @@ def test_history_shows_every_gate_and_draws_them(lab: Path, ablab: Ablab, root: 
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.is_relative_to(lab / "mlruns")
     table = ablab("regression", "history", "tiny", "--plot", "here.png").stdout
     assert "INCONCLUSIVE" in table and Path("here.png").is_file()
+    assert json.loads(ablab("compare", "--json").stdout)["study"] == "experiments"  # not the gate's own
     missing = ablab("regression", "history", "tinnygate")
     assert missing.exit_code == 2
     assert "tinnygate: no gate of this name has run (did you mean 'tinygate'?)" in missing.stderr

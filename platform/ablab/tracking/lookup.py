@@ -41,13 +41,17 @@ def current(runs: Iterable[R]) -> list[R]:
 
 
 def latest(store: RunStore) -> str:
-    """The study written to last; NotFoundError where there is none."""
+    """The study written to last that has runs to compare; NotFoundError where there is no study.
+
+    A gate's own study has none: its runs are compared with a baseline.
+    """
     studies = store.studies()
     if not studies:
         raise NotFoundError(
             f"no study in {store.address} yet; run one: ablab grid run ablations/quickstart.yaml"
         )
-    return studies[0]
+    compared = (study for study in studies if any(state.role == "seed" for state in store.states(study)))
+    return next(compared, studies[0])
 
 
 def is_prefix(run: str) -> bool:
