@@ -1,0 +1,106 @@
+"""A team at work on the stack: two people with accounts of their own, and PostgreSQL restarted in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.orchestration import tiny
+from tests.stack.compose import environment
+from tests.stack.conftest import Stack
+from tests.stack.test_server import ADMIN, ask
+
+pytestmark = [
+    pytest.mark.xdist_group("stack"),  # one PostgreSQL for all of them
+    pytest.mark.slow,
+    pytest.mark.timeout(900),  # some twenty interpreters with MLflow are started
+]
+
+
+class Person:
+    """Someone with an account, on a machine of their own."""
+
+    def __init__(self, stack: Stack, name: str, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        password = f"{name}-password-of-the-test"
+        status, text = ask(
+            stack, "/api/2.0/mlflow/users/create", ADMIN, {"username": name, "password": password}
+        )
+        assert status == 200, text
+        # What the scheduler and the worker are given, with an account and a state root of one's own.
+        given = environment("scheduler", folder, stack.postgres.port, stack.address)
+        self.variables = given | {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password}
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("ablab")), *map(str, arguments)],
+            env=self.variables,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str | Path, exit_code: int = 0) -> dict[str, object]:
+        """The command's one JSON object."""
+        return self.ended(self.start(*arguments, "--json"), exit_code)
+
+    def ended(self, process: subprocess.Popen[str], exit_code: int = 0) -> dict[str, object]:
+        try:
+            out, err = process.communicate(timeout=400)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        assert process.returncode == exit_code, out + err
+        found: dict[str, object] = json.loads(out)
+        return found
+
+
+@pytest.fixture(scope="module")
+def people(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> tuple[Person, Person]:
+    folder = tmp_path_factory.mktemp("people")
+    return Person(stack, "bea", folder / "bea"), Person(stack, "cem", folder / "cem")
+
+
+def test_one_goes_on_where_the_other_stopped_across_a_restart_of_the_database(
+    stack: Stack, people: tuple[Person, Person]
+) -> None:
+    bea, cem = people
+    mine = tiny.write(bea.folder, epochs=4, seeds=(0, 1))
+    process = bea.start("grid", "run", mine, "--workers", "1", "--json")
+    _await_first_run(stack)
+    stack.postgres.stop()
+    time.sleep(3)
+    stack.postgres.start()
+    first = bea.ended(process)
+    assert (first["completed"], first["failed"], first["killed"]) == (4, 0, 0)
+    assert _count("SELECT count(*) FROM runs WHERE status <> 'FINISHED'", stack) == "0"
+    # A final value may stand beside the last point of its curve, but no point is there twice.
+    twice = "SELECT 1 FROM metrics GROUP BY run_uuid, key, step, value HAVING count(*) > 1"
+    assert _count(f"SELECT count(*) FROM ({twice}) twice", stack) == "0"
+
+    theirs = tiny.write(cem.folder, epochs=4, seeds=(0, 1, 2))
+    second = cem.run("grid", "run", theirs, "--workers", "1")
+    assert (second["completed"], second["skipped"], second["failed"]) == (2, 4, 0)
+    compared = cem.run("compare", "tinygrid")
+    assert [row["n_seeds"] for row in compared["rows"]] == [3, 3]  # type: ignore[attr-defined]
+
+
+def _await_first_run(stack: Stack) -> None:
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        if _count("SELECT count(*) FROM runs", stack) != "0":
+            return
+        time.sleep(0.2)
+    raise AssertionError("no run began")
+
+
+def _count(query: str, stack: Stack) -> str:
+    return stack.postgres.psql("mlflow", query)
