@@ -113,6 +113,17 @@ def test_a_database_that_is_none_says_what_to_do(paths: Paths) -> None:
         GridStudy("quick", TRIALS, paths)
 
 
+def test_an_address_that_cannot_be_used_is_named_without_its_password(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLAB_OPTUNA_STORAGE", "postgresql+psycopg://me:secret@127.0.0.1:1/optuna")
+    with pytest.raises(StoreError) as caught:
+        GridStudy("quick", TRIALS, paths)
+    assert "postgresql+psycopg://127.0.0.1:1/optuna cannot be used" in str(caught.value)
+    assert "mend or unset ABLAB_OPTUNA_STORAGE" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
 def test_optuna_says_nothing(paths: Paths, capfd: pytest.CaptureFixture[str]) -> None:
     study = GridStudy("quick", TRIALS, paths)
     study.enqueue(TRIALS)

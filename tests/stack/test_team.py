@@ -24,7 +24,7 @@ pytestmark = [
 
 
 class Person:
-    """Someone with an account, on a machine of their own."""
+    """Someone with an account and a state root of their own; Optuna's studies lie in PostgreSQL for one."""
 
     def __init__(self, stack: Stack, name: str, folder: Path) -> None:
         self.folder = folder
@@ -36,6 +36,8 @@ class Person:
         assert status == 200, text
         # What the scheduler and the worker are given, with an account and a state root of one's own.
         given = environment("scheduler", folder, stack.postgres.port, stack.address)
+        if name != "bea":
+            del given["ABLAB_OPTUNA_STORAGE"]
         self.variables = given | {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password}
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
@@ -86,6 +88,7 @@ def test_one_goes_on_where_the_other_stopped_across_a_restart_of_the_database(
     # A final value may stand beside the last point of its curve, but no point is there twice.
     twice = "SELECT 1 FROM metrics GROUP BY run_uuid, key, step, value HAVING count(*) > 1"
     assert _count(f"SELECT count(*) FROM ({twice}) twice", stack) == "0"
+    assert stack.postgres.psql("optuna", "SELECT state, count(*) FROM trials GROUP BY state") == "COMPLETE|4"
 
     theirs = tiny.write(cem.folder, epochs=4, seeds=(0, 1, 2))
     second = cem.run("grid", "run", theirs, "--workers", "1")
@@ -105,3 +108,34 @@ def _await_first_run(stack: Stack) -> None:
 
 def _count(query: str, stack: Stack) -> str:
     return stack.postgres.psql("mlflow", query)
+
+
+def _finished(study: str, stack: Stack) -> int:
+    of_study = f"JOIN experiments e USING (experiment_id) WHERE e.name = '{study}'"
+    return int(_count(f"SELECT count(*) FROM runs r {of_study} AND r.status = 'FINISHED'", stack))
+
+
+SEARCH = """
+kind: search
+name: tinysearch
+base: tiny.yaml
+space: {training.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}}
+objective: validation/pearson
+sampler: {kind: tpe, seed: 0}
+trials: 2
+seeds_per_trial: 1
+confirm: {seeds: 3}
+"""
+
+
+def test_a_search_is_confirmed_on_the_stack(stack: Stack, people: tuple[Person, Person]) -> None:
+    bea, _ = people
+    tiny.write(bea.folder, epochs=1)
+    file = bea.folder / "search.yaml"
+    file.write_text(SEARCH)
+    found = bea.run("search", "run", file, "--workers", "1")
+    assert found["study"] == "tinysearch"
+    names = stack.postgres.psql("optuna", "SELECT study_name FROM studies ORDER BY study_name").splitlines()
+    assert any(name.startswith("tinysearch-") for name in names)
+    assert _finished("tinysearch", stack) == 2
+    assert _finished("tinysearch-confirm", stack) >= 6

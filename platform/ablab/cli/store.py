@@ -1,15 +1,20 @@
-"""``ablab store``: what the tracking store has not taken yet."""
+"""``ablab store``: deliver what waits, move studies between machines, bring databases up to date."""
 
 from __future__ import annotations
 
 import click
 
 from ablab.cli.options import json_option, print_json
+from ablab.cli.store_moves import export, import_, migrate
 
 
 @click.group()
 def store() -> None:
-    """Look after the tracking store."""
+    """Deliver what waits, move studies between machines, bring databases up to date."""
+
+
+for command in (export, import_, migrate):
+    store.add_command(command)
 
 
 @store.command()

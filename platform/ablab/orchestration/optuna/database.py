@@ -1,7 +1,11 @@
-"""The file with all Optuna studies, which one process writes at a time."""
+"""The database with all Optuna studies: a file under the state root, or what ``ABLAB_OPTUNA_STORAGE`` names.
+
+Only orchestrators that share one state root may share a database: its locks say who writes a study.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ablab.errors import StoreError
 from ablab.paths import Paths
 from ablab.tracking.full_disk import is_full_disk
+from ablab.tracking.mlflow.address import shown, without_password
 
 _BUSY_SECONDS = 60.0  # SQLite's own default gives up after 5 s, too little beside another study's writer
 
@@ -26,15 +31,21 @@ def open_study(name: str, paths: Paths, **settings: Any) -> optuna.Study:
         )
 
 
+def address(paths: Paths) -> str:
+    """The database as SQLAlchemy names it; it may hold a password."""
+    return os.environ.get("ABLAB_OPTUNA_STORAGE") or f"sqlite:///{paths.optuna_db}"
+
+
 def open_storage(paths: Paths) -> optuna.storages.RDBStorage:
     """The database, which is made where it is missing."""
     paths.root.mkdir(parents=True, exist_ok=True)
     lock = paths.lock("optuna.db")
     lock.parent.mkdir(parents=True, exist_ok=True)
+    uri = address(paths)
+    is_file = uri.startswith("sqlite")
+    settings = {"connect_args": {"timeout": _BUSY_SECONDS}} if is_file else {"pool_pre_ping": True}
     with FileLock(lock):  # two processes that create the schema at once fail
-        return optuna.storages.RDBStorage(
-            f"sqlite:///{paths.optuna_db}", engine_kwargs={"connect_args": {"timeout": _BUSY_SECONDS}}
-        )
+        return optuna.storages.RDBStorage(uri, engine_kwargs=settings)
 
 
 @contextmanager
@@ -42,14 +53,22 @@ def readable(paths: Paths) -> Iterator[None]:
     """What fails in the block is a StoreError that says what to do."""
     try:
         yield
-    except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+    except (optuna.exceptions.OptunaError, SQLAlchemyError, ImportError) as error:
+        name = shown(address(paths))
         if is_full_disk(error):
             raise StoreError(
-                f"disk full: cannot write {paths.optuna_db}; make room, then run the same command again"
+                f"disk full: cannot write {name}; make room, then run the same command again"
             ) from error
-        lines = str(error).strip().splitlines() or [type(error).__name__]
+        lines = without_password(str(error)).strip().splitlines() or [type(error).__name__]
         raise StoreError(
-            f"the Optuna study in {paths.optuna_db} cannot be used: {lines[0]}\n"
-            "it holds nothing that the tracking store does not: where it is damaged, move it away and run "
-            "again"
+            f"the Optuna study in {name} cannot be used: {lines[0]}\n{_advice(error)}"
         ) from error
+
+
+def _advice(error: Exception) -> str:
+    if os.environ.get("ABLAB_OPTUNA_STORAGE"):
+        driver = "; its driver comes with ablab's extra 'postgres'" if isinstance(error, ImportError) else ""
+        return f"mend or unset ABLAB_OPTUNA_STORAGE{driver}"
+    return (
+        "it holds nothing that the tracking store does not: where it is damaged, move it away and run again"
+    )
