@@ -56,14 +56,17 @@ class Person:
         return self.ended(self.start(*arguments, "--json"), exit_code)
 
     def ended(self, process: subprocess.Popen[str], exit_code: int = 0) -> dict[str, object]:
+        found: dict[str, object] = json.loads(self.printed(process, exit_code))
+        return found
+
+    def printed(self, process: subprocess.Popen[str], exit_code: int = 0) -> str:
         try:
             out, err = process.communicate(timeout=400)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
         assert process.returncode == exit_code, out + err
-        found: dict[str, object] = json.loads(out)
-        return found
+        return out
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +142,29 @@ def test_a_search_is_confirmed_on_the_stack(stack: Stack, people: tuple[Person, 
     assert any(name.startswith("tinysearch-") for name in names)
     assert _finished("tinysearch", stack) == 2
     assert _finished("tinysearch-confirm", stack) >= 6
+
+
+GATE = """
+kind: regression
+name: tinygate
+experiment: tiny.yaml
+baseline: tinybase
+seeds: [0, 1, 2]
+checks:
+  - {metric: test/pearson, margin: 0.5}
+"""
+
+
+def test_a_gate_passes_against_a_baseline_of_the_stack(stack: Stack, people: tuple[Person, Person]) -> None:
+    bea, cem = people
+    file = tiny.write(cem.folder, epochs=4, seeds=(0, 1, 2))
+    cem.run("grid", "run", file, "--workers", "1")
+    promote = ("regression", "promote", "tinygrid", "--cell", "mlp_head=false", "--name", "tinybase")
+    cem.printed(cem.start(*promote))
+    tiny.write(bea.folder, epochs=4)
+    gate = bea.folder / "gate.yaml"
+    gate.write_text(GATE)
+    found = bea.run("regression", "run", gate, "--workers", "1")  # someone else's baseline, by the server
+    assert found["verdict"] == "PASS"
+    versions = "SELECT count(*) FROM model_versions WHERE name = 'tinybase'"
+    assert _count(versions, stack) == "1"

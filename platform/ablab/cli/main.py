@@ -54,7 +54,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "regression": Entry(
             "ablab.cli.regression:regression", "Guard a promoted result, also on a schedule."
         ),
-        "store": Entry("ablab.cli.store:store", "Deliver what the tracking store has not taken yet."),
+        "store": Entry("ablab.cli.store:store", "Deliver what waits, move studies, upgrade databases."),
         "doctor": Entry("ablab.cli.doctor:doctor", "Look for what is wrong with the set-up, and mend it."),
     },
 }
