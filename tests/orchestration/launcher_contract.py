@@ -63,6 +63,12 @@ class LauncherContract:
         assert "seven is not a prime of eight" in failed[0].error
         assert isinstance(heard[-1], Finished)
 
+    def test_a_trial_that_ended_can_be_submitted_again(self, make: Make, heard: list[Event]) -> None:
+        launcher = make()
+        for _ in range(2):
+            run([trial("finish", 1)], launcher)
+        assert [type(event) for event in heard] == [Started, Advanced, Finished] * 2
+
     def test_an_act_without_a_result_failed(self, make: Make, heard: list[Event]) -> None:
         run([trial("vanish")], make())
         assert isinstance(heard[-1], Failed)

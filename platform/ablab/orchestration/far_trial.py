@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from ablab.errors import NotFoundError
 from ablab.orchestration.events import Emit, End, Event, Finished
 from ablab.orchestration.launchers import Act, Place
+from ablab.orchestration.lease import STALE_SECONDS, find
 from ablab.orchestration.local_launcher import LocalLauncher
+from ablab.orchestration.lock import trial_lease
 from ablab.orchestration.worker_process import take
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
@@ -15,9 +18,8 @@ from ablab.spec.trial import Trial
 GRACE_SECONDS = 9.0
 """As an orchestrating process gives its own workers."""
 
-CUT_OFF_SECONDS = 6.0
-"""A machine that was lost may only have been cut off. Its trial ends within five seconds of noticing; another
-attempt waits for that, so that two processes never write one run."""
+_CUT_OFF_SECONDS = 6.0
+"""A machine that was lost may only have been cut off. Its trial ends within five seconds of noticing."""
 
 
 def train_far(
@@ -55,6 +57,18 @@ def train_far(
     finally:
         launcher.stop(GRACE_SECONDS)
     return ends[0]
+
+
+def wait_for_earlier_attempt(trial: Trial, place: Place) -> None:
+    """Wait until the attempt before this one is over, so that two processes never write one run.
+
+    Where the state root is shared, its lease says so: at once, or a minute after its machine was lost.
+    """
+    time.sleep(_CUT_OFF_SECONDS)
+    file = trial_lease(trial.study, place.role, trial.key, Paths(place.root))
+    deadline = time.monotonic() + 2 * STALE_SECONDS
+    while (lease := find(file)) is not None and lease.is_live and time.monotonic() < deadline:
+        time.sleep(1.0)
 
 
 def end_of_earlier_attempt(trial: Trial, place: Place, run_id: str) -> Finished | None:

@@ -21,13 +21,13 @@ from typing import Annotated, Any
 
 import ray
 from pydantic import Field
-from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ablab.errors import InputError, WorkerDiedError
 from ablab.orchestration.demand import Demand, demand_of
-from ablab.orchestration.events import Emit, End, Event, Failed, Killed, Started
-from ablab.orchestration.far_trial import CUT_OFF_SECONDS, end_of_earlier_attempt, train_far
+from ablab.orchestration.events import Cause, Emit, End, Event, Failed, Killed, Started
+from ablab.orchestration.far_trial import end_of_earlier_attempt, train_far, wait_for_earlier_attempt
 from ablab.orchestration.interruption import requests
 from ablab.orchestration.launchers import ENDING_SECONDS, Act, Launcher, Place, Request
 from ablab.orchestration.shared_store import refuse_unshared
@@ -78,6 +78,11 @@ class _Mailbox:
         self._runs: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
 
+    def expect(self, key: str) -> None:
+        """The trial is about to be submitted, perhaps again: what was known of it is over."""
+        for known in (self._begun, self._runs, self._reasons):
+            known.pop(key, None)
+
     def begin(self, key: str) -> tuple[int, str | None]:
         """Number of this attempt, and the run that the one before had opened."""
         self._begun[key] = self._begun.get(key, 0) + 1
@@ -104,7 +109,7 @@ class _Mailbox:
 def _task(act: Act, trial: Trial, place: Place, mailbox: Any) -> End:
     attempt, run_id = ray.get(mailbox.begin.remote(trial.key))
     if attempt > 1:
-        time.sleep(CUT_OFF_SECONDS)
+        wait_for_earlier_attempt(trial, place)
         end = end_of_earlier_attempt(trial, place, run_id) if run_id else None
         if end is not None:
             return end
@@ -201,6 +206,7 @@ class RayLauncher:
         }
         if options.memory_gb is not None:
             settings["memory"] = round(options.memory_gb * _GIB)
+        self._ask(self._mailbox.expect.remote(trial.key))
         task = ray.remote(**settings)(_task)
         self._tasks.append(_Task(trial, task.remote(self._act, trial, self._place, self._mailbox)))
 
@@ -288,7 +294,8 @@ class RayLauncher:
             lost = WorkerDiedError(
                 f"Ray lost the trial, {self._options.max_retries} retries included: {lines[0]}"
             )
-            return Failed(key, run_id, str(lost), closed=False)
+            cause: Cause = "memory" if isinstance(error, OutOfMemoryError) else "died"
+            return Failed(key, run_id, str(lost), closed=False, cause=cause)
 
     def _disconnect(self) -> None:
         if self._mailbox is not None:

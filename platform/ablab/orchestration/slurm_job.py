@@ -12,7 +12,7 @@ from types import FrameType
 
 from ablab.orchestration.event_lines import EventFile
 from ablab.orchestration.events import End, Event, Killed, Started
-from ablab.orchestration.far_trial import CUT_OFF_SECONDS, end_of_earlier_attempt, train_far
+from ablab.orchestration.far_trial import end_of_earlier_attempt, train_far, wait_for_earlier_attempt
 from ablab.orchestration.launchers import Act, Place
 from ablab.spec.trial import Trial
 
@@ -87,7 +87,7 @@ class Job:
                 events.append(end)
 
     def _end_of(self, earlier: list[Event]) -> End | None:
-        time.sleep(CUT_OFF_SECONDS)
+        wait_for_earlier_attempt(self.trial, self.place)
         runs = [event.run_id for event in earlier if isinstance(event, Started)]
         return end_of_earlier_attempt(self.trial, self.place, runs[-1]) if runs else None
 

@@ -23,7 +23,7 @@ from pydantic import Field
 from ablab.errors import InputError, WorkerDiedError
 from ablab.orchestration.demand import Demand, demand_of
 from ablab.orchestration.event_lines import EventFile
-from ablab.orchestration.events import Emit, End, Failed, Killed, Started
+from ablab.orchestration.events import Cause, Emit, End, Failed, Killed, Started
 from ablab.orchestration.interruption import requests
 from ablab.orchestration.launchers import ENDING_SECONDS, Act, Launcher, Place, Request
 from ablab.orchestration.shared_store import refuse_unshared
@@ -132,6 +132,8 @@ class SlurmLauncher:
         if len(self._trials) >= self._capacity:
             raise RuntimeError(f"{self._capacity} trials are in flight")
         files = JobFiles(self._folder, trial.key)
+        for left in (files.events, files.begun, files.end):  # of a trial that is submitted again
+            left.unlink(missing_ok=True)
         self._trials.append(_Submitted(trial, files, EventFile(files.events)))
 
     def wait(self) -> None:
@@ -258,7 +260,8 @@ class SlurmLauncher:
         died = WorkerDiedError(
             f"job {each.job.job_id} ended as {state} without a result{_last_words(each.job)}"
         )
-        self._over(each, Failed(key, each.run_id, str(died), closed=False))
+        cause: Cause = "memory" if state.startswith("OUT_OF_MEMORY") else "died"
+        self._over(each, Failed(key, each.run_id, str(died), closed=False, cause=cause))
 
     def _over(self, each: _Submitted, end: End) -> None:
         self._trials.remove(each)
