@@ -100,8 +100,9 @@ class LauncherContract:
         launcher.stop(5)
 
     def test_waiting_for_nothing_returns_at_once(self, make: Make, heard: list[Event]) -> None:
+        launcher = make()
         began = time.monotonic()
-        make().wait()
+        launcher.wait()
         assert time.monotonic() - began < 0.3
         assert heard == []
 

@@ -68,7 +68,7 @@ class TestRayLauncher(LauncherContract):
     ) -> None:
         run([trial("die", 1)], make())
         assert isinstance(heard[-1], Failed)
-        assert "killed by signal 9" in heard[-1].error
+        assert "SIGKILL" in heard[-1].error
         assert "bad_alloc" in heard[-1].error
         assert heard[-1].run_id == "run-1"
 

@@ -284,12 +284,12 @@ class RayLauncher:
             return end
         except TaskCancelledError:
             return Killed(key, run_id, task.reason or "cancelled in Ray", closed=run_id is None)
-        except RayTaskError as error:
-            text = str(error.cause) if isinstance(error.cause, InputError) else repr(error.cause)
-            return Failed(key, run_id, text.splitlines()[0], closed=False)
         except RayError as error:
-            if task.reason is not None:
+            if task.reason is not None:  # whatever it stumbled over while it was being ended
                 return Killed(key, run_id, task.reason, closed=False)
+            if isinstance(error, RayTaskError):
+                text = str(error.cause) if isinstance(error.cause, InputError) else repr(error.cause)
+                return Failed(key, run_id, text.splitlines()[0], closed=False)
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             lost = WorkerDiedError(
                 f"Ray lost the trial, {self._options.max_retries} retries included: {lines[0]}"
