@@ -14,7 +14,7 @@ from ablab.comparison.quasi_t import LEAST_SEEDS
 from ablab.comparison.run_diagnosis import groups_in
 from ablab.comparison.table import matrices, paired, seeds_of, tidy
 from ablab.comparison.values import MeanTest
-from ablab.designs.controls import is_control_of
+from ablab.designs.controls import content_key, control_key
 from ablab.spec.experiment import Experiment
 from ablab.spec.grid import Analysis, Control
 from ablab.spec.identity import NOT_IDENTITY, flatten
@@ -47,8 +47,10 @@ def collect(
         notes.append(
             f"gradient ratios are not compared: the cells differ in {', '.join(toggles)}, which moves them"
         )
-    own = _Contributions(finished, mine, ours, analysis)
-    base = _Contributions(finished, other, theirs, analysis)
+    one_each = {run.cell: run.experiment for run in finished}  # replicates share their spec
+    cells = {content_key(experiment): cell for cell, experiment in reversed(one_each.items())}
+    own = _Contributions(finished, mine, ours, analysis, cells)
+    base = _Contributions(finished, other, theirs, analysis, cells)
     found = []
     for group in _groups(ours, theirs):
         drift = _metric("weights/drift", group)
@@ -90,8 +92,14 @@ class _Contributions:
     """What the parts of one cell contribute, from its runs and those of its controls."""
 
     def __init__(
-        self, finished: Sequence[RunRecord], experiment: Experiment, runs: Runs, analysis: Analysis
+        self,
+        finished: Sequence[RunRecord],
+        experiment: Experiment,
+        runs: Runs,
+        analysis: Analysis,
+        cells: Mapping[str, str],
     ) -> None:
+        """cells: content key -> cell."""
         self._analysis = analysis
         self._runs = runs
         self._residual = experiment.improvements.residual
@@ -99,9 +107,7 @@ class _Contributions:
         self.residual = self._residual
         own = next(iter(runs.values())).cell
         for control, source in _CONTROLS:
-            cell = next(
-                (run.cell for run in finished if is_control_of(run.experiment, experiment, control)), None
-            )
+            cell = cells.get(control_key(experiment, control) or "")
             if cell is None:
                 continue
             scores = matrices(tidy(finished, "test/pearson"), (own, cell))

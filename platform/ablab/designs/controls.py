@@ -68,7 +68,12 @@ def is_control(cell_id: str) -> bool:
     return MARK in cell_id
 
 
-def is_control_of(control: Experiment, cell: Experiment, kind: Control) -> bool:
-    """Whether one experiment is the control of another, by what is declared and not by its name."""
-    values = control_values(cell, kind)
-    return values is not None and trial_key(control, "", 0) == trial_key(with_values(cell, values), "", 0)
+def content_key(experiment: Experiment) -> str:
+    """What an experiment trains, whatever it is called and on whatever version of its data."""
+    return trial_key(experiment, "", 0)
+
+
+def control_key(experiment: Experiment, control: Control) -> str | None:
+    """``content_key`` of the control of an experiment; None where it has none."""
+    values = control_values(experiment, control)
+    return None if values is None else content_key(with_values(experiment, values))
