@@ -80,7 +80,7 @@ def test_a_grid_from_plan_to_logs(file: str, paths: Paths, root: Path) -> None:
     assert (result["study"], result["trials"], result["completed"]) == ("tinygrid", 4, 4)
     assert "done     linear · s0  val r" in run.stderr
     assert "4 completed, 0 failed, 0 skipped, " in run.stderr
-    assert "next  ablab compare tinygrid;  ablab ui" in run.stderr
+    assert "next  ablab compare tinygrid;  ablab report tinygrid;  ablab ui" in run.stderr
 
     again = ablab("grid", "run", file)
     assert again.exit_code == 0

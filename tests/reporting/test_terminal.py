@@ -80,7 +80,7 @@ def test_lines_beneath_the_table() -> None:
         in text
     )
     assert "data      simulated: shows that the machinery works, says nothing about real EEG" in text
-    assert text.endswith("next      ablab ui   ablab compare quickstart --format csv")
+    assert text.endswith("next      ablab report quickstart   ablab ui")
 
 
 def test_left_out_runs_are_counted_with_their_reason_and_log() -> None:
@@ -88,7 +88,7 @@ def test_left_out_runs_are_counted_with_their_reason_and_log() -> None:
     records[5] = replace(records[5], status="failed", subjects=(), metrics={}, error="loss is NaN at step 88")
     lines = printed(study(records))
     assert "left out  1: none·linear·gs2·s2 (failed: loss is NaN at step 88)" in lines
-    assert lines[-1].startswith(f"next      ablab logs {records[5].key[:8]}   ablab ui")
+    assert lines[-1].startswith(f"next      ablab logs {records[5].key[:8]}   ablab report")
     assert table_of(lines)[0].split()[:2] == ["cell", "seeds"]
 
 

@@ -63,7 +63,7 @@ def closing_lines(result: GridResult) -> tuple[str, ...]:
     if result.failures:
         following.append(f"ablab logs {result.failures[0].key[:6]}")
     if result.completed or result.skipped:
-        following += [f"ablab compare {result.study}", "ablab ui"]
+        following += [f"ablab compare {result.study}", f"ablab report {result.study}", "ablab ui"]
     return first, f"next  {';  '.join(following)}"
 
 

@@ -49,7 +49,7 @@ def next_commands(comparison: Comparison) -> tuple[str, ...]:
     """What one would do after reading this comparison."""
     failed = next((entry for entry in comparison.excluded if entry.key and ":" in entry.reason), None)
     logs = (f"ablab logs {failed.key[:8]}",) if failed is not None and failed.key else ()
-    return (*logs, "ablab ui", f"ablab compare {comparison.study} --format csv")
+    return (*logs, f"ablab report {comparison.study}", "ablab ui")
 
 
 def p_value(row: Row) -> str:

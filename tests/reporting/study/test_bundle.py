@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from tests.comparison.made_up import LEVELS, additive, table
+from tests.comparison.study import FULL, ORIGINAL
 from tests.reporting.study.made import report_of
 
 from ablab.errors import InputError
@@ -43,6 +44,21 @@ def test_its_specs_load_and_its_plots_are_drawings(tmp_path: Path) -> None:
         drawing = ElementTree.parse(plot).getroot()
         assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
         assert "--ink" in drawing.find("{http://www.w3.org/2000/svg}style").text
+
+
+def test_a_second_bundle_leaves_nothing_of_the_first_but_what_is_not_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    write_bundle(report_of(table(additive, n_subjects=3), levels=LEVELS), folder, ("html", "md"))
+    (folder / "notes.txt").write_text("mine")
+    (tmp_path / "outside.txt").write_text("not to be touched")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"]["../outside.txt"] = {}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    two = [record for record in table(additive, n_subjects=3) if record.cell in (ORIGINAL, FULL)]
+    files = write_bundle(report_of(two), folder, ("html",))
+    there = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    assert there == {file.relative_to(folder).as_posix() for file in files} | {"notes.txt"}
+    assert (tmp_path / "outside.txt").is_file()
 
 
 def test_writing_again_replaces_and_leaves_nothing_half_written(tmp_path: Path) -> None:

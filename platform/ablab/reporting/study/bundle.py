@@ -25,9 +25,22 @@ MANIFEST = "manifest.json"
 def write_bundle(report: StudyReport, folder: Path, names: Sequence[str]) -> tuple[Path, ...]:
     """Write the report in these formats and all that belongs to it, the manifest last."""
     wanted = tuple(dict.fromkeys((*names, "csv")))
+    before = _listed(folder)
     files = [*write(report, folder, wanted), *write_texts(folder, _texts(report))]
     files += write_texts(folder, {MANIFEST: _manifest(report, folder, files)})
+    for old in before - set(files):
+        old.unlink(missing_ok=True)
     return tuple(files)
+
+
+def _listed(folder: Path) -> set[Path]:
+    """Files of an earlier bundle in this folder, which a new one replaces; empty where there is none."""
+    try:
+        names = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    inside = folder.resolve()
+    return {folder / name for name in names if (folder / name).resolve().is_relative_to(inside)}
 
 
 def _texts(report: StudyReport) -> dict[str, str]:

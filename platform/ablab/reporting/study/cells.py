@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ablab.comparison import figures, verdicts
 from ablab.comparison.study_report import StudyReport
 from ablab.comparison.values import Comparison, Row
@@ -25,9 +27,11 @@ def all_cells(report: StudyReport) -> Section:
     rows = comparison.rows
     plots = (forest(comparison, rows[:MOST_PLOTTED], name="cells"),) if len(rows) > MOST_ROWS else ()
     notes = [text for name, text in lines(comparison) if name in ("*", "verdicts")]
+    if report.findings.holm:
+        notes.append("p, Holm: adjusted over all cells that were tested; the declared contrast stands alone")
     hidden = len(rows) - MOST_LISTED
     if hidden > 0:
-        notes.append(f"{figures.plural(hidden, 'more cell')}: in the CSV.")
+        notes.append(f"{figures.plural(hidden, 'more cell')}: in the CSV")
     return Section(
         name="cells",
         title="All cells",
@@ -45,11 +49,12 @@ def all_cells(report: StudyReport) -> Section:
                         "difference",
                         f"{figures.percent(1 - comparison.alpha)} interval",
                         "p",
+                        "p, Holm",
                     ),
                     *word_columns("verdict"),
                     *number_columns("front / head", "drift", "parameters", "time"),
                 ),
-                tuple(_row(row) for row in rows[:MOST_LISTED]),
+                tuple(_row(row, report.findings.holm) for row in rows[:MOST_LISTED]),
                 note=" ".join(_as_sentence(note) for note in notes),
                 marked=frozenset(n for n, row in enumerate(rows) if row is comparison.primary),
             ),
@@ -71,7 +76,7 @@ def _reading(comparison: Comparison) -> str:
     return f"{text}. Only the declared contrast is confirmatory, everything else suggests."
 
 
-def _row(row: Row) -> tuple[str, ...]:
+def _row(row: Row, holm: Mapping[str, float]) -> tuple[str, ...]:
     test = row.effect.test if row.effect else None
     return (
         compact(row.label),
@@ -80,6 +85,7 @@ def _row(row: Row) -> tuple[str, ...]:
         numbers.signed(test.mean if test else None),
         numbers.interval(test.ci_low, test.ci_high) if test else numbers.NONE,
         numbers.p_value(test.p_value if test else None),
+        numbers.p_value(None if row.verdict.declared else holm.get(row.cell)),
         verdicts.label(row.verdict),
         numbers.plain(row.gradient_ratio, 3),
         numbers.plain(row.drift, 3),
