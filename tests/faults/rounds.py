@@ -95,7 +95,9 @@ def play(seed: int, folder: Path, seeds: tuple[int, ...], kills: int, expected: 
                 errors=stream,
             )
             while plan and process.poll() is None:
-                _pause(process, chance.uniform(0.2, 8.0))
+                if chance.random() < 0.75:
+                    _until_a_run_is_open(process, paths)
+                _pause(process, chance.uniform(0.1, 3.0))
                 victim = plan[0]
                 if process.poll() is None and _kill(victim, process, paths, chance):
                     plan.pop(0)
@@ -201,6 +203,12 @@ def _kill(victim: str, process: subprocess.Popen[str], paths: Paths, chance: ran
         chance.choice(workers).kill()
         return True
     return False
+
+
+def _until_a_run_is_open(process: subprocess.Popen[str], paths: Paths) -> None:
+    """So that most kills find a training, and some find whatever else is going on."""
+    while process.poll() is None and not any((paths.root / "runs").glob("*/*")):
+        time.sleep(0.05)
 
 
 def _pause(process: subprocess.Popen[str], seconds: float) -> None:
