@@ -58,6 +58,13 @@ def _die(trial: Trial, place: Place, emit: Emit) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _eat(trial: Trial, place: Place, emit: Emit) -> None:
+    eaten = []
+    while True:
+        eaten.append(np.ones(2**23))  # 64 MiB
+        time.sleep(0.3)
+
+
 def _exit(trial: Trial, place: Place, emit: Emit) -> None:
     os._exit(3)
 
