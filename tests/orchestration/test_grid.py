@@ -272,6 +272,21 @@ def test_a_run_that_was_finished_when_its_worker_died_is_not_trained_again(
     assert [record.metrics for record in store.records("tinygrid")] == [{"test/pearson": 0.5}] * 2
 
 
+def test_an_older_finished_run_does_not_stand_for_one_that_died(
+    grid: LoadedGrid, paths: Paths, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_grid(grid, paths=paths, store=store, launcher="inline")
+    before = [state.run_id for state in store.states("tinygrid")]
+
+    def act(trial: Trial, place: Place, emit: Emit, *, store: MemoryStore) -> None:
+        emit(Failed(trial.key, None, "the worker was killed", closed=False, cause="died"))
+
+    monkeypatch.setattr("ablab.orchestration.session.train", act)
+    result = run_grid(grid, paths=paths, store=store, launcher="inline", force=["mlp_head=true"])
+    assert (result.completed, result.failed, result.skipped) == (0, 1, 1)
+    assert [state.run_id for state in store.states("tinygrid")] == before
+
+
 @pytest.mark.parametrize(("keep_going", "failed", "not_started"), [(False, 3, 1), (True, 4, 0)])
 def test_two_cells_that_fail_in_the_same_way_stop_the_grid(
     tmp_path: Path,

@@ -53,10 +53,13 @@ def closing_lines(result: GridResult) -> tuple[str, ...]:
     counts = [f"{result.completed} completed", f"{result.failed} failed", f"{result.skipped} skipped"]
     counts += [f"{result.killed} killed"] if result.killed else []
     counts += [f"{result.not_started} not started"] if result.not_started else []
+    counts += [f"{result.undelivered} not delivered"] if result.undelivered else []
     code = f" (exit {result.exit_code})" if result.exit_code else ""
     first = f"{', '.join(counts)}, {spoken(result.seconds)}{code}"
     if result.interrupted or result.not_started:
         again = ["same command goes on"]
+    elif result.undelivered and not result.failed:
+        again = ["ablab store sync"]
     else:
         again = [f"same command retries the failed {'one' if result.failed == 1 else 'ones'}"]
     following = again if result.exit_code else []

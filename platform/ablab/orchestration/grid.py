@@ -98,7 +98,7 @@ def settled_states(
 ) -> tuple[RunState, ...]:
     """The study's run states once all that a dead orchestrator left behind is ended, delivered and closed."""
     end_old_workers(study, paths, _PATIENCE_SECONDS, progress.note)
-    bring_in(store, progress, _PATIENCE_SECONDS)
+    bring_in(study, store, progress, _PATIENCE_SECONDS)
     for state in close_leftovers(study, role, store, paths):
         progress.note(
             f"{state.cell} seed {state.seed} is left to process {state.pid} on {state.host};"

@@ -153,7 +153,7 @@ class Session:
         match event:
             case Started():
                 self._progress.started(trial, event.run_id)
-                bring_in(self._store, self._progress, patience_seconds=0.0)  # for the store is there
+                bring_in(self._study, self._store, self._progress, 0.0)  # for the store is there
             case Advanced():
                 self._queue.advanced(event)
                 self._progress.advanced(trial, event.epoch, event.epochs, event.values)
@@ -169,7 +169,7 @@ class Session:
                 self._ended += 1
                 reason = self._reasons[event.key]
                 run_id = self._settle(event, reason)
-                if run_id is not None:
+                if run_id is not None and self._store.answers():
                     self._store.tag(run_id, {"ended": reason})
                 self._queue.failed(trial.key, run_id)
                 self._progress.ended(trial, reason)
@@ -185,7 +185,7 @@ class Session:
 
     def _failed(self, trial: Trial, event: Failed) -> None:
         run_id = self._settle(event, event.error)
-        finished = None if event.closed or self._unsettled else self._finished_after_all(trial)
+        finished = None if event.closed or self._unsettled else self._finished_after_all(trial, event.run_id)
         if finished is not None:
             self._hear(finished)
             return
@@ -209,11 +209,11 @@ class Session:
         self._progress.failed(trial, run_id, failure.error)  # said even where the queue's disk is full
         self._queue.failed(trial.key, run_id)
 
-    def _finished_after_all(self, trial: Trial) -> Finished | None:
-        """What a worker that died had told the store, and could not tell us any more."""
+    def _finished_after_all(self, trial: Trial, run_id: str | None) -> Finished | None:
+        """What a worker that died had told the store of its run, and could not tell us any more."""
         try:
             for record in self._store.records(trial.study, self._role):
-                if record.key == trial.key and record.status == "finished":
+                if record.run_id == run_id and record.status == "finished":
                     return Finished(
                         trial.key, record.run_id, record.seconds, dict(record.metrics), record.subjects
                     )
@@ -242,7 +242,7 @@ class Session:
 
     def _catch_up(self, patience_seconds: float | None) -> int:
         """Write what could not be written while the store was away; returns how many runs it still lacks."""
-        left = bring_in(self._store, self._progress, patience_seconds)
+        left = bring_in(self._study, self._store, self._progress, patience_seconds)
         unsettled, self._unsettled = self._unsettled, []
         ended = {event.key for event in self.finished}
         for event, reason in unsettled:
@@ -251,14 +251,14 @@ class Session:
         return left + len(self._unsettled)
 
 
-def bring_in(store: RunStore, progress: Progress, patience_seconds: float | None = None) -> int:
-    """Deliver what ended workers left in journals; tells of what stays there, and returns how many runs."""
+def bring_in(study: str, store: RunStore, progress: Progress, patience_seconds: float | None = None) -> int:
+    """Deliver what ended workers left in journals; tells what stays of the study, and returns how much."""
     try:
-        delivery = store.deliver(patience_seconds)
+        left = [each for each in store.deliver(patience_seconds).left if each.study == study]
     except StoreError as error:
         progress.note(f"journals cannot be delivered: {error}")
         return 1
     if patience_seconds != 0.0:
-        for left in delivery.left:
-            progress.note(f"{left.name} is in its journal, and not in the store yet: {left.reason}")
-    return len(delivery.left)
+        for each in left:
+            progress.note(f"{each.name} is in its journal, and not in the store yet: {each.reason}")
+    return len(left)

@@ -61,6 +61,7 @@ class Left:
     """A run of which the store has not taken all."""
 
     run_id: str
+    study: str
     name: str
     """Study, cell and seed, for people."""
     folder: Path

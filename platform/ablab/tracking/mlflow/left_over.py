@@ -29,7 +29,7 @@ def deliver_left(
         if head.store != here:
             elsewhere = head.store or f"sqlite:///{paths.mlflow_db}"
             reason = f"it belongs into {elsewhere}: set MLFLOW_TRACKING_URI to that, then `ablab store sync`"
-            left.append(Left(head.run_id, name, folder, reason))
+            left.append(Left(head.run_id, head.study, name, folder, reason))
             continue
         try:
             journal = Journal(folder)
@@ -39,9 +39,9 @@ def deliver_left(
             deliver(connection, head.run_id, journal, patience_seconds)
         except Refused as refusal:
             reason = f"{refusal}; mend that, or delete {folder} to go on without what it holds"
-            left.append(Left(head.run_id, name, folder, reason))
+            left.append(Left(head.run_id, head.study, name, folder, reason))
         except StoreError as away:
-            left.append(Left(head.run_id, name, folder, str(away)))
+            left.append(Left(head.run_id, head.study, name, folder, str(away)))
             patience_seconds = 0.0  # one wait is enough
         else:
             journal.remove()
