@@ -300,7 +300,8 @@ def made_by(name: str, paths: Paths) -> str | None:
         storage = open_storage(paths)
         if name not in optuna.get_all_study_names(storage):
             return None
-        return str(optuna.load_study(study_name=name, storage=storage).user_attrs.get("code"))
+        code = optuna.load_study(study_name=name, storage=storage).user_attrs.get("code")
+        return None if code is None else str(code)
 
 
 def forget(name: str, paths: Paths) -> None:
