@@ -42,6 +42,7 @@ def search() -> None:
     type=click.Choice(["rerun", "keep"]),
     help="What to do with points trained by other code: begin anew, or go on with them.",
 )
+@click.option("--keep-going", is_flag=True, help="Go on where two points fail in the same way.")
 @json_option
 @click.pass_context
 def run(
@@ -54,6 +55,7 @@ def run(
     workers: int | None,
     device: str,
     stale: str | None,
+    keep_going: bool,
     as_json: bool,
 ) -> None:
     """Search FILE's space until its trials are spent, then train winner and base again under fresh seeds.
@@ -79,6 +81,7 @@ def run(
         launcher_options=launcher_options,
         workers=workers,
         stale=cast("StaleChoice | None", stale),
+        keep_going=keep_going,
         device=device,
         progress=terminal_progress(),
     )

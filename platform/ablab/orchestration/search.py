@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ablab.comparison.searched import SearchReport
 from ablab.errors import StaleRunsError
-from ablab.orchestration.gpus import refuse_too_few
+from ablab.orchestration.gpus import device_for
 from ablab.orchestration.grid import opened, run_grid, settled_states
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launcher_table import find_launcher, read_options
@@ -63,14 +63,15 @@ def run_search(
     launcher_options: Sequence[str] = (),
     workers: int | None = None,
     stale: StaleChoice | None = None,
+    keep_going: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> SearchResult:
     """Search until the budget of points is spent, then confirm the winner; goes on where it was left.
 
     launcher_options: ``key=value`` for the launcher. workers: runs at once; None for as many as there is room
-    for. stale: what to do where points were trained by other code: ``keep`` goes on with them, ``rerun``
-    begins anew.
+    for. keep_going: see `ablab.orchestration.retries`. stale: what to do where points were trained by other
+    code: ``keep`` goes on with them, ``rerun`` begins anew.
 
     Raises StudyLockedError, StaleRunsError, DataError, StoreError.
     """
@@ -78,8 +79,9 @@ def run_search(
     progress = progress or Silence()
     kind = find_launcher(launcher)
     options = read_options(kind, launcher_options)
+    device = device_for(device, loaded.search.resources.gpus_per_trial)
     with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(loaded.study, paths):
-        queue, request = _prepare(loaded, paths, store, workers, stale, device, progress)
+        queue, request = _prepare(loaded, paths, store, workers, stale, progress)
         request = replace(request, options=options)
         session = Session(
             loaded.study,
@@ -90,7 +92,7 @@ def run_search(
             began,
             expected=len(request.trials),
         )
-        result = session.run(kind, Place.here(paths.root, "search", device), request)
+        result = session.run(kind, Place.here(paths.root, "search", device), request, keep_going=keep_going)
     confirmed = None
     report = search_report(loaded.study, paths=paths, store=store)
     spent = sum(point.state in ("complete", "pruned", "failed") for point in report.points)
@@ -104,6 +106,7 @@ def run_search(
             launcher_options=launcher_options,
             workers=workers,
             stale=stale,
+            keep_going=keep_going,
             device=device,
             progress=progress,
         )
@@ -117,7 +120,6 @@ def _prepare(
     store: RunStore,
     workers: int | None,
     stale: StaleChoice | None,
-    device: str,
     progress: Progress,
 ) -> tuple[SearchStudy, Request]:
     """The queue of points, and what a launcher is made for: about so many runs, each like the base's."""
@@ -147,7 +149,6 @@ def _prepare(
     declare_search(loaded, queue.name, paths)
     expected = queue.left * loaded.search.seeds_per_trial
     cell = Cell("base", "base", {}, base)
-    refuse_too_few([cell], device, loaded.search.resources.gpus_per_trial)
     like = Trial(trial_key(base, data, 0), study, cell, 0, data)
     return queue, Request((like,) * expected, workers, loaded.search.resources.gpus_per_trial)
 

@@ -181,6 +181,7 @@ class Session:
 
         for key, why in self._queue.unwanted().items():
             self._reasons[key] = why
+            self._ended += self._again.pop(key, None) is not None  # it waits for another try, which it loses
             self._launcher.end(key, why)
 
     def _failed(self, trial: Trial, event: Failed) -> None:
