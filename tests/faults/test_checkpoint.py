@@ -13,6 +13,11 @@ from ablab.orchestration.leftovers import leases
 from ablab.paths import Paths
 from ablab.tracking.open import open_store
 
+pytestmark = [
+    pytest.mark.xdist_group("faults"),  # one after the other: they are about whole grids
+    pytest.mark.timeout(900),  # on a machine that does much else
+]
+
 
 def _checkpoints(paths: Paths) -> list[Path]:
     """Of the run that has most of them, the newest first."""

@@ -24,6 +24,11 @@ from ablab.orchestration.events import Failed
 from ablab.orchestration.launchers import Place
 from ablab.orchestration.local_launcher import LocalLauncher
 
+pytestmark = [
+    pytest.mark.xdist_group("faults"),  # one after the other: they are about whole grids
+    pytest.mark.timeout(900),  # on a machine that does much else
+]
+
 if __name__ == "__main__":
     heard = []
     launcher = LocalLauncher(act, Place(root, None, root), heard.append, 1)
