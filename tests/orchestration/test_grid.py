@@ -197,6 +197,14 @@ def test_an_unknown_launcher_is_refused(grid: LoadedGrid, paths: Paths, store: M
     assert store.studies() == ()
 
 
+def test_a_launcher_that_refuses_leaves_nothing_declared(
+    grid: LoadedGrid, paths: Paths, store: MemoryStore
+) -> None:
+    with pytest.raises(InputError, match="--launcher slurm: trials on other machines record"):
+        run_grid(grid, paths=paths, store=store, launcher="slurm")
+    assert analysis_of("tinygrid", paths) is None
+
+
 def test_inline_and_local_give_the_same_bits(grid: LoadedGrid, paths: Paths, store: MemoryStore) -> None:
     from ablab.tracking.open import open_store
 

@@ -80,8 +80,14 @@ def run_grid(
         code = code_fingerprint()
         found = standings(trials, states, code)
         selection = select(found, code=code, stale=stale, force=force)
-        declare(loaded, paths)
-        session = Session(study, selection, lambda: GridStudy(study, trials, paths), store, progress, began)
+
+        def queue() -> GridStudy:
+            declare(loaded, paths)  # not before the launcher has taken the request
+            return GridStudy(study, trials, paths)
+
+        if not selection.to_run:
+            declare(loaded, paths)
+        session = Session(study, selection, queue, store, progress, began)
         seconds = expected_seconds(selection.to_run, found, pilot_of(study, paths))
         return session.run(
             kind,
