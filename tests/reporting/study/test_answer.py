@@ -107,9 +107,15 @@ def test_networks_below_the_linear_model_and_chance_are_named() -> None:
         "Below the linear model (ridge, 0.160): none·linear·gs1; 1 of 2 networks in all.",
     )
     lost = [replace(each, metrics={**each.metrics, "test/chance_p95": 0.4}) for each in records]
-    assert answer(report_of(lost)).remarks == (
+    assert answer(report_of(lost, floor=0.01)).remarks == (
         "Not above chance (0.400): none·linear·gs1 and gated·mlp·gs2; nothing can be concluded.",
     )
+
+
+def test_that_the_linear_model_is_not_known_is_said() -> None:
+    (remark,) = answer(report_of(two_arms(noise(0.02)))).remarks
+    assert remark.startswith("Not set against the linear model, which is not fitted yet: ")
+    assert answer(report_of(two_arms(noise(0.02)), metric="validation/pearson")).remarks == ()
 
 
 def test_accepted_leakage_is_a_remark() -> None:
@@ -122,6 +128,6 @@ def test_accepted_leakage_is_a_remark() -> None:
         )
         for record in two_arms(noise(0.02))
     ]
-    assert answer(report_of(records)).remarks == (
+    assert answer(report_of(records, floor=0.01)).remarks == (
         "Training segments stand again in validation or test; accepted because: a trial.",
     )

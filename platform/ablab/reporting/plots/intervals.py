@@ -13,7 +13,10 @@ from ablab.reporting.plots.svg import CHARACTER, Plot, element, line, path, shor
 Kind = Literal["main", "other", "reference"]
 
 ROW = 25
-_TOP, _BOTTOM = 46, 44
+_HEAD, _BOTTOM = 46, 44
+"""Above the rows, where something is named there, and beneath them."""
+_BARE = 12
+"""Above the rows where nothing is named there."""
 _BOLD = 1.07
 """How much wider bold text is."""
 _STRETCH = 1.7
@@ -67,13 +70,14 @@ def intervals(
     """
     left = min(label_width, width_of([row.label for row in rows]) * _BOLD) + 14
     right = width_of([row.shown for row in rows]) * _BOLD + 8
-    bottom = _TOP + ROW * len(rows)
+    top = _HEAD if origin is not None or any(rule.label for rule in rules) else _BARE
+    bottom = top + ROW * len(rows)
     height = bottom + _BOTTOM
     x = _scale(rows, rules, band, left, width - right)
-    parts = [*_ground(x, band, bottom), *_axes(x, axis, origin, bottom, digits, ticks)]
-    parts += _rules(x, rules, bottom, left)
+    parts = [*_ground(x, band, top, bottom), *_axes(x, axis, origin, (top, bottom), digits, ticks)]
+    parts += _rules(x, rules, top, bottom)
     for place, row in enumerate(rows):
-        y = _TOP + ROW * (place + 0.5)
+        y = top + ROW * (place + 0.5)
         strong = "ink strong" if row.kind != "other" else "ink"
         parts.append(text(left - 12, y, shortened(row.label, label_width), anchor="end", class_=strong))
         if row.shown:
@@ -96,41 +100,47 @@ def _scale(
     return around([*inner, *near], start, end, margin=0.04)
 
 
-def _ground(x: Scale, band: tuple[float, float] | None, bottom: float) -> list[str]:
+def _ground(x: Scale, band: tuple[float, float] | None, top: float, bottom: float) -> list[str]:
     if band is None:
         return []
     low, high = (x(min(max(value, x.low), x.high)) for value in band)
-    return [element("rect", x=low, y=_TOP, width=high - low, height=bottom - _TOP, class_="sesoi")]
+    return [element("rect", x=low, y=top, width=high - low, height=bottom - top, class_="sesoi")]
 
 
 def _axes(
-    x: Scale, name: str, origin: tuple[float, str] | None, bottom: float, digits: int | None, ticks: bool
+    x: Scale,
+    name: str,
+    origin: tuple[float, str] | None,
+    span: tuple[float, float],
+    digits: int | None,
+    ticks: bool,
 ) -> list[str]:
+    top, bottom = span
     decimals = x.digits() if digits is None else digits
     parts = [line(x.start, bottom, x.end, bottom, "axis")]
     for tick in x.ticks() if ticks else ():
         label = numbers.plain(tick, decimals) if origin is None else numbers.signed(tick, decimals)
-        parts.append(line(x(tick), _TOP, x(tick), bottom + 4, "grid"))
+        parts.append(line(x(tick), top, x(tick), bottom + 4, "grid"))
         parts.append(text(x(tick), bottom + 13, label, anchor="middle", class_="muted figures"))
     parts.append(text((x.start + x.end) / 2, bottom + 32, name, anchor="middle", class_="muted"))
     if origin is not None:
         zero, what = origin
         upper = Scale(x.low + zero, x.high + zero, x.start, x.end)
-        parts.append(text(x.start - 24, _TOP - 10, what, anchor="end", class_="muted"))
+        parts.append(text(x.start - 24, top - 10, what, anchor="end", class_="muted"))
         for tick in upper.ticks():
             label = numbers.plain(tick, upper.digits())
-            parts.append(text(upper(tick), _TOP - 10, label, anchor="middle", class_="muted figures"))
+            parts.append(text(upper(tick), top - 10, label, anchor="middle", class_="muted figures"))
     return parts
 
 
-def _rules(x: Scale, rules: Sequence[Rule], bottom: float, left: float) -> list[str]:
+def _rules(x: Scale, rules: Sequence[Rule], top: float, bottom: float) -> list[str]:
     parts: list[str] = []
     taken: list[float] = []
     for rule in sorted(rules, key=lambda each: each.value):
         inside = x.holds(rule.value)
         place = x(rule.value) if inside else (x.start if rule.value < x.low else x.end)
         if inside:
-            parts.append(line(place, _TOP - 2, place, bottom, f"rule {rule.kind}"))
+            parts.append(line(place, top - 2, place, bottom, f"rule {rule.kind}"))
         if not rule.label:
             continue
         words = rule.label if inside else (f"◂ {rule.label}" if rule.value < x.low else f"{rule.label} ▸")
@@ -141,7 +151,7 @@ def _rules(x: Scale, rules: Sequence[Rule], bottom: float, left: float) -> list[
         taken.append(centre + half)
         parts.append(text(centre, 10, words, anchor="middle", class_=f"label {rule.kind}"))
         if inside:
-            parts.append(path([(centre, 17), (place, _TOP - 22), (place, _TOP - 2)], f"leader {rule.kind}"))
+            parts.append(path([(centre, 17), (place, top - 22), (place, top - 2)], f"leader {rule.kind}"))
     return parts
 
 

@@ -183,6 +183,10 @@ def _remarks(comparison: Comparison) -> list[str]:
         many = f"{len(below)} of {len(comparison.rows)} networks"
         listed = f"{which}; {many} in all" if which else many
         remarks.append(f"Below the linear model (ridge, {floor}): {listed}.")
+    if comparison.floor is None and comparison.metric == "test/pearson":
+        remarks.append(
+            "Not set against the linear model, which is not fitted yet: ablab baseline run EXPERIMENT."
+        )
     chance = [compact(row.label) for row in named if row.below_chance]
     if chance:
         limit = numbers.plain(comparison.chance, 3)

@@ -28,7 +28,7 @@ def all_cells(report: StudyReport) -> Section:
     plots = (forest(comparison, rows[:MOST_PLOTTED], name="cells"),) if len(rows) > MOST_ROWS else ()
     notes = [text for name, text in lines(comparison) if name in ("*", "verdicts")]
     if report.findings.holm:
-        notes.append("p, Holm: adjusted over all cells that were tested; the declared contrast stands alone")
+        notes.append("Holm: p adjusted over all cells that were tested; the declared contrast stands alone")
     hidden = len(rows) - MOST_LISTED
     if hidden > 0:
         notes.append(f"{figures.plural(hidden, 'more cell')}: in the CSV")

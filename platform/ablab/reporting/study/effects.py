@@ -62,8 +62,8 @@ def _plot(effects: Sequence[FactorialEffect], report: StudyReport) -> Plot:
         axis=f"difference in {metric}",
         rules=[Rule(0.0, "", "zero")],
         band=None if sesoi is None else (-sesoi, sesoi),
-        width=840,
-        label_width=350,
+        width=880,
+        label_width=400,
     )
 
 
