@@ -21,7 +21,7 @@ from tests.processes import still_running
 
 from ablab.errors import InputError
 from ablab.orchestration import gpus
-from ablab.orchestration.events import Event, Finished
+from ablab.orchestration.events import Emit, Event, Finished
 from ablab.orchestration.experiment import run_experiment
 from ablab.orchestration.gpus import automatic_workers, device_for, refuse_too_few
 from ablab.orchestration.launchers import Place
@@ -103,6 +103,25 @@ def test_each_trial_sees_gpus_of_its_own(tmp_path: Path, set_gpus: SetGpus) -> N
     run([of_processes(2, seed=0), of_processes(2, seed=1)], LocalLauncher(act, place, heard.append, 2))
     seen = {event.run_id for event in heard if isinstance(event, Finished)}
     assert seen == {"0,1", "2,3"}
+
+
+def device_act(trial: Trial, place: Place, emit: Emit) -> None:
+    """Finishes with the GPUs that it sees and the device that it is told as its run's id."""
+    emit(Finished(trial.key, f"{os.environ['CUDA_VISIBLE_DEVICES']} {place.device}", 0.0, {}))
+
+
+def test_a_gpu_by_number_is_the_first_that_the_worker_sees(tmp_path: Path, set_gpus: SetGpus) -> None:
+    set_gpus(4)
+    heard: list[Event] = []
+    place = Place((tmp_path / "mlruns").absolute(), None, tmp_path, device="cuda:3")
+    run([of_processes(1)], LocalLauncher(device_act, place, heard.append, 1))
+    assert [event.run_id for event in heard if isinstance(event, Finished)] == ["3 cuda"]
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, set_gpus: SetGpus) -> None:
+    set_gpus(2)
+    with pytest.raises(InputError, match="--device cuda:5: GPUs here are cuda:0 to cuda:1"):
+        automatic_workers([of_processes(1).cell], "cuda:5")
 
 
 def test_trials_of_half_a_gpu_share_one_and_the_next_gets_the_other(

@@ -40,8 +40,17 @@ def automatic_workers(
 
 
 def gpus_of(device: str) -> tuple[str, ...]:
-    """The GPUs that trials on this device use."""
-    return () if device == "cpu" else visible_gpus()
+    """The GPUs that trials on this device use; of ``cuda:N`` the one, where GPUs are there at all.
+
+    Raises InputError where there is no GPU of that number.
+    """
+    there = () if device == "cpu" else visible_gpus()
+    number = device.partition(":")[2]
+    if not there or not number:
+        return there
+    if int(number) >= len(there):
+        raise InputError(f"--device {device}: GPUs here are cuda:0 to cuda:{len(there) - 1}")
+    return (there[int(number)],)
 
 
 def device_for(device: str, gpus_per_trial: float | None) -> str:

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import parent_process
 from pathlib import Path
@@ -48,6 +49,8 @@ def main(act: Act, trial: Trial, place: Place, connection: Connection, gpus: tup
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+        # The numbers of those GPUs are others now: the one of --device cuda:3 is the first that is seen.
+        place = replace(place, device="auto" if place.device == "auto" else "cuda")
     take(place)
     folder = Paths(place.root).workers(trial.study)
     folder.mkdir(parents=True, exist_ok=True)
