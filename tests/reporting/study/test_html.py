@@ -170,11 +170,11 @@ def test_small_studies_have_a_page_too(records: list) -> None:
 
 def test_a_metric_that_is_no_correlation_has_a_page() -> None:
     page = Page(render(report_of(full_factorial(), metric="gradient/ratio")))
-    assert (
-        "whether gated·mlp·gs2" in page.all("h1")[0].text
-        or "identical" in page.all("h1")[0].text
-        or ("score the same" in page.all("h1")[0].text)
+    assert page.all("h1")[0].text == (
+        "On simulated listeners: gated·mlp·gs2 and none·linear·gs1 score the same to the last digit: every "
+        "difference is zero."
     )
+    assert "Chance is known for the test r, not for gradient/ratio." in "".join(p.text for p in page.all("p"))
 
 
 def test_a_large_study_is_cut_and_says_where_the_rest_is() -> None:
