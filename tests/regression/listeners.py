@@ -19,12 +19,12 @@ model: {{d_model: 8, d_inner: 8, n_heads: 1, n_layers: 1, conv_kernel_size: 5, d
 improvements: {{residual: gated, mlp_head: true}}
 training:
   epochs: 6
-  batch_size: 8
+  batch_size: 16
   evaluate_every: 3
-  learning_rate: 2.0e-2
+  learning_rate: 3.0e-2
   loss: {{kind: pearson}}
 evaluation: {{segment_seconds: 4}}
-diagnostics: {{preset: cheap, every_steps: 8}}
+diagnostics: {{preset: cheap, every_steps: 6}}
 """
 
 GATE = """

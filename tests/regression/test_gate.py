@@ -140,7 +140,7 @@ def test_a_learning_rate_of_nothing_fails_and_runs_the_hook(lab: Path, ablab: Ab
     assert run.exit_code == 1
     assert run.stdout.startswith("FAIL: tinygate@")
     assert "fell by more than the margin" in run.stdout
-    assert "the spec differs from the baseline's: training.learning_rate is 1e-09, was 0.02" in run.stdout
+    assert "the spec differs from the baseline's: training.learning_rate is 1e-09, was 0.03" in run.stdout
     told = json.loads((lab / "verdict.json").read_text())
     assert told["verdict"] == "FAIL"
     failed = {name for name, found in findings(told).items() if found == "FAIL"}
@@ -207,7 +207,7 @@ def test_a_frozen_layer_fails_as_a_layer_that_does_not_learn(
         return decoder
 
     monkeypatch.setattr(training_run, "build_model", frozen)
-    run = ablab("regression", "run", "gate.yaml", *QUICK, "--json")
+    run = ablab("regression", "run", "gate.yaml", *QUICK, *ONE, "--json")
     result = json.loads(run.stdout)
     assert (run.exit_code, result["verdict"]) == (1, "FAIL")
     assert "fell to 0 times the baseline's" in reason(result, "weights/drift/layer_stack.0")
@@ -239,6 +239,10 @@ def test_a_trial_that_fails_is_a_failed_gate(lab: Path, ablab: Ablab) -> None:
                 "regression.checks=[{metric: test/pearson, margin: 1}, {metric: bypass/x, at_least: 1}]",
             ),
             "checks: baseline tiny version 1 has no metric bypass/x",
+        ),
+        (
+            ("--set", "regression.learning_curve.metric=validation/accuracy"),
+            "learning_curve.metric: baseline tiny version 1 has no curve of validation/accuracy",
         ),
         (("--summary", "nowhere/gate.md"), "nowhere/gate.md: its folder does not exist"),
         (("--set", "regression.seds=[0]"), "--set: regression.seds: unknown key (did you mean 'seeds'?)"),

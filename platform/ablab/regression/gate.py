@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from ablab.comparison.table import PER_SUBJECT
 from ablab.errors import InputError
 from ablab.orchestration.grid import opened, settled_states
 from ablab.orchestration.interruption import interruptible, shielded
@@ -90,6 +91,29 @@ def run_gate(
         )
         try:
             judgement, candidate = _looks(regression, baseline, training)
+            first = judgement.first
+            done = Gate(
+                regression=regression.name,
+                study=study,
+                gate=gate,
+                run_id=run_id,
+                baseline=baseline.name,
+                version=baseline.version,
+                began=facts["began"],
+                seconds=time.monotonic() - began,
+                judgement=replace(judgement, notes=(*judgement.notes, *_changes(baseline, candidate))),
+                looks=regression.looks,
+                baseline_code=baseline.code_fingerprint,
+                candidate_code=candidate.code_fingerprint,
+                data_fingerprint=data,
+                runs=tuple(run.run_id for run in candidate.runs),
+                baseline_mean=first.baseline,
+                candidate_mean=first.candidate,
+            )
+            if done.verdict == "FAIL" and regression.on_fail:
+                done = replace(done, hook=run_hook(regression.on_fail, done))
+            with shielded():
+                gates.finish(run_id, tags(done), metrics(done), files(done))
         except KeyboardInterrupt:
             with shielded():
                 store.close(run_id, "killed", "interrupted")
@@ -98,29 +122,6 @@ def run_gate(
             with shielded():
                 store.close(run_id, "failed", str(error) or type(error).__name__)
             raise
-        first = judgement.first
-        done = Gate(
-            regression=regression.name,
-            study=study,
-            gate=gate,
-            run_id=run_id,
-            baseline=baseline.name,
-            version=baseline.version,
-            began=moment.isoformat(timespec="seconds"),
-            seconds=time.monotonic() - began,
-            judgement=replace(judgement, notes=(*judgement.notes, *_changes(baseline, candidate))),
-            looks=regression.looks,
-            baseline_code=baseline.code_fingerprint,
-            candidate_code=candidate.code_fingerprint,
-            data_fingerprint=data,
-            runs=tuple(run.run_id for run in candidate.runs),
-            baseline_mean=first.baseline,
-            candidate_mean=first.candidate,
-        )
-        with shielded():
-            if done.verdict == "FAIL" and regression.on_fail:
-                done = replace(done, hook=run_hook(regression.on_fail, done))
-            gates.finish(run_id, tags(done), metrics(done), files(done))
     return done
 
 
@@ -146,17 +147,27 @@ def refuse_impossible(regression: Regression, baseline: Baseline) -> tuple[str, 
             f"{', '.join(map(str, baseline.seeds))}); name those, or promote a cell that has more"
         )
     for check in regression.checks:
-        known = any(score.test is not None for run in baseline.runs for score in run.subjects)
-        per_subject = check.margin is not None and check.metric.endswith(("/pearson", "/pearson_unseen"))
-        if not names(check.metric, baseline.runs) and not (per_subject and known):
+        if not _knows(baseline, check.metric):
             raise InputError(
                 f"checks: {has} has no metric {check.metric}; promote it again from runs that have, "
                 "or leave the check out"
             )
+    curve = regression.learning_curve
+    if curve is not None and not any(curve.metric in run.curves for run in baseline.runs):
+        raise InputError(
+            f"learning_curve.metric: {has} has no curve of {curve.metric} (it has "
+            f"{', '.join(sorted({name for run in baseline.runs for name in run.curves})) or 'none'})"
+        )
     wanted = regression.max_seeds or len(regression.seeds)
     if wanted > len(baseline.seeds):
         return (f"max_seeds is {wanted}, but {has} has {len(baseline.seeds)} seeds: no more can be added",)
     return ()
+
+
+def _knows(baseline: Baseline, metric: str) -> bool:
+    if metric in PER_SUBJECT:
+        return any(run.subjects for run in baseline.runs)
+    return bool(names(metric, baseline.runs))
 
 
 def _looks(regression: Regression, baseline: Baseline, training: Training) -> tuple[Judgement, Candidate]:
