@@ -18,15 +18,21 @@ if TYPE_CHECKING:
     type=click.Choice(["experiment", "grid", "search", "regression", "claims"]),
     default="experiment",
 )
-def schema(kind: SchemaKind) -> None:
+@click.option("--reference", is_flag=True, help="Print the Markdown page of every kind instead.")
+def schema(kind: SchemaKind, reference: bool) -> None:
     """Print the JSON schema of KIND (experiment, grid, search, regression or claims), for editors.
 
     \b
     Examples:
       ablab schema
       ablab schema grid
-      ablab schema search
+      ablab schema --reference
     """
+    if reference:
+        from ablab.spec.reference import markdown
+
+        click.echo(markdown(), nl=False)
+        return
     from ablab.spec.schema import json_schema
 
     print_json(json_schema(kind))
