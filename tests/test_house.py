@@ -85,9 +85,34 @@ def test_every_module_opens_with_what_it_is_for(root: Path) -> None:
 
 
 def test_links_in_the_documents_lead_somewhere(root: Path) -> None:
+    pages = [*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "benchmarks").rglob("*.md")]
+    links = [
+        (page, target, anchor)
+        for page in pages
+        for target, anchor in re.findall(
+            r"\]\(([^)#\s]*)(?:#([^)]*))?\)", _without_code(page.read_text(encoding="utf-8"))
+        )
+        if "://" not in target
+    ]
+    assert len(links) > 100
     dead = []
-    for page in [*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "benchmarks").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            if "://" not in target and not (page.parent / target).exists():
-                dead.append(f"{page.relative_to(root)}: {target}")
+    for page, target, anchor in links:
+        file = page.parent / target if target else page
+        if not file.exists() or (anchor and anchor not in _anchors(file)):
+            dead.append(f"{page.relative_to(root)}: {target}{'#' if anchor else ''}{anchor}")
     assert dead == []
+
+
+def test_every_page_of_the_documents_is_linked_from_the_readme(root: Path) -> None:
+    linked = set(re.findall(r"\]\((docs/[\w.]+\.md)", (root / "README.md").read_text(encoding="utf-8")))
+    assert {f"docs/{page.name}" for page in (root / "docs").glob("*.md")} - linked == set()
+
+
+def _anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them: lower case, punctuation gone, spaces as hyphens."""
+    headings = re.findall(r"^#+ +(.*)$", _without_code(page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.strip().lower()).replace(" ", "-") for each in headings}
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)

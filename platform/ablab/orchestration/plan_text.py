@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ablab.designs.controls import is_control
 from ablab.orchestration.plan import Plan
-from ablab.spec.experiment import SplitFolder
+from ablab.spec.experiment import Simulated
 
 _SHOWN_CELLS = 24
 """More cells than this are counted, not listed."""
@@ -60,7 +60,7 @@ def _cells(plan: Plan) -> tuple[str, ...]:
 def _data(plan: Plan) -> str:
     assert plan.data is not None
     dataset, data = plan.cells[0].experiment.dataset, plan.data
-    where = dataset.path if isinstance(dataset, SplitFolder) else "simulated (made up)"
+    where = "simulated (made up)" if isinstance(dataset, Simulated) else dataset.path
     size = f"{data.n_subjects} subjects, {data.n_recordings} recordings, {data.minutes:.0f} min"
     leaked = str(data.leaked_segments) if data.leaked_segments else "none"
     if data.accepted:

@@ -214,7 +214,7 @@ def test_a_file_that_is_no_database_is_reported(paths: Paths, make_trial):
 def test_a_database_of_an_older_mlflow_is_reported_with_the_remedy(sqlite_store, paths: Paths, make_trial):
     with sqlite3.connect(paths.mlflow_db) as database:
         database.execute("UPDATE alembic_version SET version_num = 'bda7b8c39065'")
-    with pytest.raises(StoreError, match=r"run `mlflow db upgrade sqlite:"):
+    with pytest.raises(StoreError, match=r"run `ablab store migrate`"):
         sqlite_store.open_run(make_trial("s"))
 
 

@@ -143,6 +143,8 @@ def _is_transient(error: Exception, uri: str) -> bool:
 
 
 def _advice(uri: str, text: str) -> str:
+    if "out-of-date database schema" in text and uri.startswith("sqlite"):
+        return "; run `ablab store migrate`, which keeps the database as it was beside the new one"
     if "out-of-date database schema" in text:
         return f"; back the database up, then run `mlflow db upgrade {without_password(uri)}`"
     if re.search(r"\b40[13]\b|[Uu]nauthorized|[Pp]ermission", text) and is_server(uri):
