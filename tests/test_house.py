@@ -94,7 +94,7 @@ def test_links_in_the_documents_lead_somewhere(root: Path) -> None:
         )
         if "://" not in target
     ]
-    assert len(links) > 100
+    assert len(links) > 60
     dead = []
     for page, target, anchor in links:
         file = page.parent / target if target else page

@@ -1,15 +1,13 @@
-"""The workplace in which documented commands run, with one finished study of each kind that pages speak of."""
+"""The workplace in which documented commands run, with the finished studies that pages speak of."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-
 from tests.docs.workplace import clone
 
 
@@ -45,14 +43,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def workplace(prepared: Path, tmp_path: Path) -> Iterator[Path]:
-    """The prepared folder as the current one; what a page's commands write beside the state root is undone."""
+    """The prepared folder as the current one; what commands write beside the state root is undone."""
     kept = tmp_path / "kept"
     shutil.copytree(prepared, kept, ignore=shutil.ignore_patterns("mlruns"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(prepared)
         yield prepared
-    for entry in os.listdir(prepared):
-        if entry != "mlruns":
-            path = prepared / entry
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for entry in sorted(prepared.iterdir()):
+        if entry.name != "mlruns":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     shutil.copytree(kept, prepared, dirs_exist_ok=True)

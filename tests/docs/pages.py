@@ -14,8 +14,23 @@ PAGES = (
 )
 """All pages with commands; docs/specs.md is written by one."""
 
-PROGRAMS = ("ablab", "make", "python", "optuna-dashboard", "docker", "curl", "mlflow", "ray", "pip", "git", "cp")
+PROGRAMS = (
+    "ablab",
+    "make",
+    "python",
+    "optuna-dashboard",
+    "docker",
+    "curl",
+    "mlflow",
+    "ray",
+    "pip",
+    "git",
+    "cp",
+)
 """A line of a code block that begins with one of these words is a command."""
+
+_ENVIRONMENT = re.compile(r"(?:[A-Z_]+=\S+ )*")
+"""Variables that a command line sets for itself."""
 
 _ABLAB_ELSEWHERE = re.compile(r"\.venv/bin/(ablab .*)")
 """The command within a line of a crontab or of a systemd unit."""
@@ -24,7 +39,7 @@ _ABLAB_ELSEWHERE = re.compile(r"\.venv/bin/(ablab .*)")
 def commands(text: str) -> Iterator[str]:
     """Commands of all code blocks in their order, continuation lines joined, comments taken off.
 
-    >>> list(commands("    ablab grid plan FILE     what would run\\n    ablab ui  # until Ctrl-C\\nablab is a word"))
+    >>> list(commands("    ablab grid plan FILE     what would run\\n    ablab ui  # on 5000\\nablab is"))
     ['ablab grid plan FILE', 'ablab ui']
     """
     lines = iter(_code(text))
@@ -33,7 +48,8 @@ def commands(text: str) -> Iterator[str]:
         elsewhere = _ABLAB_ELSEWHERE.search(command)
         if elsewhere is not None:
             command = elsewhere[1]
-        if command.partition(" ")[0] not in PROGRAMS:
+        program = command[_ENVIRONMENT.match(command).end() :].partition(" ")[0]
+        if program not in PROGRAMS:
             continue
         while command.endswith("\\"):
             command = f"{command[:-1].rstrip()} {next(lines).strip()}"

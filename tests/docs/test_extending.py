@@ -1,4 +1,4 @@
-"""The additions of docs/extending.md, made to a copy of the sources: they train, and are found in what was recorded."""
+"""The additions of docs/extending.md, made to a copy of the sources: they train and are recorded."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.docs.pages import ROOT
 
 from ablab.spec.experiment import Experiment
 from ablab.spec.identity import content
-from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "extending.md"
 LISTING = re.compile(r"^```(diff|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -57,7 +57,8 @@ do("data", "simulate", "recordings", "--subjects", "2", "--minutes", "1", "--cha
 import shutil; shutil.make_archive("recordings", "zip", "recordings")
 do("experiment", "run", "extended.yaml", "--seed", "0", "--study", "extended")
 study = ablab.load_study("extended")
-shares = {name: study.curves(f"gradient/share/{name}")["value"].tolist() for name in ("head", "head_norm", "front_end")}
+groups = ("head", "head_norm", "front_end")
+shares = {name: study.curves(f"gradient/share/{name}")["value"].tolist() for name in groups}
 experiment = load_experiment(Path("extended.yaml")).experiment
 print(json.dumps({
     "package": ablab.__file__,
@@ -107,7 +108,8 @@ def test_the_additions_train_and_are_recorded(package: Path, tmp_path: Path) -> 
     done = subprocess.run(
         [sys.executable, "-c", TRAIN],
         cwd=tmp_path,
-        env=kept | {"PYTHONPATH": str(package), "ABLAB_HOME": str(tmp_path / "mlruns"), "OMP_NUM_THREADS": "1"},
+        env=kept
+        | {"PYTHONPATH": str(package), "ABLAB_HOME": str(tmp_path / "mlruns"), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=280,
@@ -123,6 +125,8 @@ def test_the_additions_train_and_are_recorded(package: Path, tmp_path: Path) -> 
 
 
 def test_files_that_the_page_names_are_there() -> None:
-    named = re.findall(r"`(tests/[\w/]+\.py|(?:designs|data|spec|diagnostics|models)/\w+\.py)`", PAGE.read_text())
+    named = re.findall(
+        r"`(tests/[\w/]+\.py|(?:designs|data|spec|diagnostics|models)/\w+\.py)`", PAGE.read_text()
+    )
     for name in set(named) - {"data/zipped.py", "diagnostics/gradient_share.py"}:
         assert (ROOT / name).is_file() or (ROOT / "platform" / "ablab" / name).is_file(), name

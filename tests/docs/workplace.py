@@ -1,6 +1,6 @@
 """A stranger's clone in miniature: the project's own files with everything cut down to seconds.
 
-Only sizes are changed. Names, factors' keys, contrasts and designs stay, so that each documented command finds what
+Only sizes are changed. Names, factors' keys and contrasts stay, so that each documented command finds what
 its page says is there.
 """
 
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from ruamel.yaml import YAML
-
 from tests.docs.pages import ROOT
 
 _SIZES: dict[str, dict[str, Any]] = {
@@ -24,7 +23,13 @@ _SIZES: dict[str, dict[str, Any]] = {
         "diagnostics": {"every_steps": 1},
     },
     "quickstart": {
-        "dataset": {"n_subjects": 3, "minutes": 1, "n_chans": 8, "window_seconds": 2, "windows_per_recording": 2},
+        "dataset": {
+            "n_subjects": 3,
+            "minutes": 1,
+            "n_chans": 8,
+            "window_seconds": 2,
+            "windows_per_recording": 2,
+        },
         "model": {"d_model": 8, "d_inner": 8},
         "training": {"epochs": 1, "evaluate_every": 1},
         "diagnostics": {"every_steps": 1},
