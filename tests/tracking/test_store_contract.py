@@ -102,6 +102,13 @@ class TestStoreContract:
         assert [record.metrics["test/pearson"] for record in store.records(study)] == [0.3]
         assert store.find(first.run_id).status == "finished"  # nothing is deleted
 
+    def test_curves_are_read_by_the_beginning_of_their_name(self, store: RunStore, study: str, make_trial):
+        writer = store.open_run(make_trial(study))
+        writer.metrics(1, {"train/loss": 0.5, "validation/pearson": 0.1, "gradient/norm": 2.0})
+        writer.finish({}, ())
+        found = store.curves(writer.run_id, ("validation/", "train/"))
+        assert found == {"train/loss": ((1, 0.5),), "validation/pearson": ((1, 0.1),)}
+
     def test_pilots_have_states_but_no_records(self, store: RunStore, study: str, make_trial):
         pilot = store.open_run(make_trial(study), "pilot")
         seed = store.open_run(make_trial(study))

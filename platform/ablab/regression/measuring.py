@@ -12,7 +12,7 @@ _CURVES = ("validation/", "train/")
 
 def learning_curves(run_id: str, store: RunStore) -> Mapping[str, Curve]:
     """The run's curves of validation and training."""
-    return {name: points for name, points in store.curves(run_id).items() if name.startswith(_CURVES)}
+    return store.curves(run_id, _CURVES)
 
 
 def hosts(states: Iterable[RunState]) -> Mapping[str, str]:

@@ -222,8 +222,8 @@ class MemoryStore:
             )
         return folder / name
 
-    def curves(self, run_id: str) -> Mapping[str, Curve]:
-        """Every metric's points."""
+    def curves(self, run_id: str, beginning: tuple[str, ...] = ("",)) -> Mapping[str, Curve]:
+        """Points by metric."""
         if run_id not in self._runs:
             raise lookup.no_run(run_id)
         run = self._runs[run_id]
@@ -231,7 +231,11 @@ class MemoryStore:
         last = max((step for values in points.values() for step in values), default=0)
         for name, value in run.final.items():
             points.setdefault(name, {}).setdefault(last, value)
-        return {name: tuple(sorted(values.items())) for name, values in points.items()}
+        return {
+            name: tuple(sorted(values.items()))
+            for name, values in points.items()
+            if name.startswith(beginning)
+        }
 
     def courses(self, study: str, metric: str) -> Mapping[str, Curve]:
         """One metric's points of every run."""

@@ -166,8 +166,8 @@ class RunStore(Protocol):
         Raises NotFoundError where the run has none of that name.
         """
 
-    def curves(self, run_id: str) -> Mapping[str, Curve]:
-        """Every metric's points of a run, by rising step.
+    def curves(self, run_id: str, beginning: tuple[str, ...] = ("",)) -> Mapping[str, Curve]:
+        """The points of every metric of a run whose name begins so, by rising step.
 
         Of a step written twice the first value: a final value that stands at the last step, such as the best
         checkpoint's validation r, is in the record and not on the curve.

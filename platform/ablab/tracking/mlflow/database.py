@@ -91,8 +91,8 @@ class Database:
             full=False,
         )
 
-    def curves(self, run_id: str) -> dict[str, Curve]:
-        """Every metric's points of a run."""
+    def curves(self, run_id: str, beginning: tuple[str, ...]) -> dict[str, Curve]:
+        """The points of every metric of a run whose name begins so."""
         points: dict[str, dict[int, float]] = defaultdict(dict)
         with self._open() as connection:
             for name, step, value in connection.execute(
@@ -101,7 +101,7 @@ class Database:
                 (run_id,),
             ):
                 points[name][step] = value
-        return {name: tuple(values.items()) for name, values in points.items()}
+        return {name: tuple(values.items()) for name, values in points.items() if name.startswith(beginning)}
 
     def courses(self, study: str, metric: str) -> dict[str, Curve]:
         """One metric's points of every run of a study, by run id."""

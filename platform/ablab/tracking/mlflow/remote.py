@@ -58,11 +58,11 @@ class Remote:
             found.append(row(exact, studies[exact.info.experiment_id]))
         return found
 
-    def curves(self, run_id: str) -> dict[str, Curve]:
-        """Every metric's points of a run; one request per metric."""
+    def curves(self, run_id: str, beginning: tuple[str, ...]) -> dict[str, Curve]:
+        """The points of every metric of a run whose name begins so; one request per metric."""
         call, client = self._connection.call, self._client
         names = call(f"find run {run_id}", lambda: client.get_run(run_id)).data.metrics
-        return {name: self._history(run_id, name) for name in names}
+        return {name: self._history(run_id, name) for name in names if name.startswith(beginning)}
 
     def _history(self, run_id: str, metric: str) -> Curve:
         read = partial(self._client.get_metric_history, run_id, metric)

@@ -36,7 +36,7 @@ class _Source(Protocol):
     def studies(self) -> dict[str, str]: ...
     def rows(self, study: str, *, full: bool, cells: Collection[str] | None = None) -> list[Row]: ...
     def find(self, run: str) -> list[Row]: ...
-    def curves(self, run_id: str) -> dict[str, Curve]: ...
+    def curves(self, run_id: str, beginning: tuple[str, ...]) -> dict[str, Curve]: ...
     def courses(self, study: str, metric: str) -> dict[str, Curve]: ...
 
 
@@ -111,10 +111,10 @@ class MlflowStore:
             return files.local(folder, run_id, name)
         return files.download(self._connection, run_id, name, self._paths.cache / "artifacts")
 
-    def curves(self, run_id: str) -> Mapping[str, Curve]:
-        """Every metric's points of a run, by rising step."""
+    def curves(self, run_id: str, beginning: tuple[str, ...] = ("",)) -> Mapping[str, Curve]:
+        """The points of every metric of a run whose name begins so."""
         self._row(run_id)
-        return self._source.curves(run_id)
+        return self._source.curves(run_id, beginning)
 
     def courses(self, study: str, metric: str) -> Mapping[str, Curve]:
         """One metric's points of every run of a study."""
