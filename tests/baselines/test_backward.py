@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.baselines.made_up import corpus, recording
+from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
 from ablab.baselines import backward, ridge
 from ablab.baselines.backward import Scope
@@ -171,3 +172,14 @@ def test_leaving_the_only_subject_out_is_refused() -> None:
     one = corpus({"train": [recording(1, 900)], "val": [recording(2, 640)], "test": [recording(3, 640)]})
     with pytest.raises(DataError, match="leave_one_subject_out needs at least two subjects"):
         backward.run(one, Evaluation(), scope="leave_one_subject_out")
+
+
+def test_the_threads_of_blas_are_left_to_the_trials_that_train_beside_it() -> None:
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    parts = {"train": [recording(1, 700)], "val": [recording(2, 640)], "test": [recording(3, 640)]}
+    during: list[int] = []
+    with threadpool_limits(2, user_api="blas"):
+        backward.run(corpus(parts), Evaluation(), lambda subject, r: during.extend(threads()))
+        assert set(during) == {1} and set(threads()) == {2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import subprocess
@@ -79,6 +80,11 @@ class Own(program.Root):
             SpecError([Problem("a.yaml", 1, "x", "is wrong"), Problem("a.yaml", 2, "y", "too")]),
             2,
             "error: a.yaml:1: x: is wrong\nerror: a.yaml:2: y: too\n",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/a.lease"),
+            1,
+            "error: disk full: cannot write /data/a.lease; make room, then run the same command again\n",
         ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],

@@ -98,3 +98,13 @@ def test_other_deaths() -> None:
     cause, line = cause_of_death(-signal.SIGABRT, "what():  std::bad_alloc", 2**30, CALM, CALM)
     assert cause == "memory"
     assert line.startswith("out of memory: the worker was killed by signal 6 (SIGABRT); its peak was 1.0 GiB")
+
+
+def test_a_disk_that_was_full_before_the_trial_began_is_named() -> None:
+    words = "Traceback\nOSError: [Errno 28] No space left on device: '/mlruns/workers/q/seed-a.lease'"
+    cause, line = cause_of_death(1, words, 0, CALM, CALM)
+    assert cause == "disk"
+    assert line.startswith(
+        "disk full: the worker ended with exit code 1: Traceback | OSError: [Errno 28] No space"
+    )
+    assert line.endswith("Make room, then run the same command again")

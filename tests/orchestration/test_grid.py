@@ -14,11 +14,16 @@ import tiny
 
 from ablab.errors import InputError, NotFoundError, StaleRunsError, StudyLockedError
 from ablab.orchestration.declared import analysis_of
-from ablab.orchestration.events import Emit, Failed, Started
+from ablab.orchestration.events import Advanced, Emit, Failed, Started
 from ablab.orchestration.grid import run_grid
-from ablab.orchestration.launchers import Place
+from ablab.orchestration.launcher_table import find_launcher
+from ablab.orchestration.launchers import Place, Request
 from ablab.orchestration.lock import study_lock
+from ablab.orchestration.preparation import planned
 from ablab.orchestration.progress import Silence
+from ablab.orchestration.queue import Untold
+from ablab.orchestration.selection import Selection
+from ablab.orchestration.session import Session
 from ablab.orchestration.worker import train
 from ablab.paths import Paths
 from ablab.spec.load import LoadedGrid, load_grid
@@ -324,3 +329,34 @@ def test_two_cells_that_fail_in_the_same_way_stop_the_grid(
     if stopped:
         assert "mlp_head=false and mlp_head=true failed in the same way: RuntimeError: shapes" in stopped[0]
         assert "--keep-going runs the rest all the same" in stopped[0]
+
+
+def test_a_trial_that_was_told_to_end_and_fails_is_not_tried_again(
+    grid: LoadedGrid, paths: Paths, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ends(Untold):
+        """Has every trial ended that tells of an epoch, as a pruner would."""
+
+        told: Mapping[str, str] = {}
+
+        def advanced(self, event: Advanced) -> None:
+            self.told = {event.key: "not good enough"}
+
+        def unwanted(self) -> Mapping[str, str]:
+            told, self.told = self.told, {}
+            return told
+
+    def act(trial: Trial, place: Place, emit: Emit, *, store: MemoryStore) -> None:
+        try:
+            emit(Advanced(trial.key, 1, 2, {}))
+        except KeyboardInterrupt:
+            emit(Failed(trial.key, None, "the store went away", closed=True, cause="store"))
+
+    monkeypatch.setattr("ablab.orchestration.session.train", act)
+    trials = planned(grid, lambda dataset: "data")
+    told = Told()
+    session = Session("tinygrid", Selection(trials, ()), Ends, store, told, 0.0)
+    kind = find_launcher("inline")
+    result = session.run(kind, Place.here(paths.root), Request(trials))
+    assert (result.completed, result.failed, result.killed, result.not_started) == (0, 0, 0, 0)
+    assert told.warned == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -157,3 +159,39 @@ def test_many_at_once_and_one_of_them_holds(file: Path) -> None:
     for each in several:
         each.communicate("end\n", timeout=60)
     assert sorted(said) == ["held", "refused", "refused", "refused"]
+
+
+def test_a_full_disk_leaves_no_empty_lease(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="No space left"), hold(file, "it"):
+        pytest.fail("it was held")
+    assert not file.exists()
+
+
+def test_a_lost_lease_is_told_even_where_it_cannot_be_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: Path) -> None:
+        raise PermissionError("the file server says no")
+
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.05)
+    told = threading.Event()
+    with hold(file, "it", told.set):
+        monkeypatch.setattr(lease, "find", unreadable)
+        file.unlink()
+        assert told.wait(20)
+
+
+def test_the_start_time_follows_a_clock_that_is_set(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel tells start times by the clock: once it is set, a holder would read as another process."""
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.05)
+    now = psutil.Process.create_time
+    with hold(file, "it"):
+        monkeypatch.setattr(psutil.Process, "create_time", lambda process: now(process) + 3600)
+        deadline = time.monotonic() + 20
+        while not ((found := find(file)) and found.is_live) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert found is not None and found.is_live

@@ -15,7 +15,7 @@ from hand_made import state, trial
 
 from ablab.orchestration.lease import Holder
 from ablab.orchestration.leftovers import close_leftovers, end_old_workers, lease_of, output_file
-from ablab.orchestration.lock import trial_lease
+from ablab.orchestration.lock import single_lease, trial_lease
 from ablab.paths import Paths
 from ablab.spec.record import Role, Status
 from ablab.spec.trial import Trial
@@ -67,6 +67,19 @@ def test_a_process_id_that_was_given_to_another_process_is_left_alone(
     assert close_leftovers("quick", "seed", store, paths) == ()
     assert [run_id for run_id, _, _ in store.closed] == [f"run-{A.key[:6]}"]
     assert list(paths.workers("quick").iterdir()) == []
+
+
+def test_a_command_that_trains_one_trial_of_the_study_is_left_alone(
+    sleeper: subprocess.Popen[bytes], paths: Paths
+) -> None:
+    lease = _lease(sleeper, paths, A)
+    command = single_lease("quick", A.key, paths)
+    command.parent.mkdir(parents=True, exist_ok=True)
+    command.write_bytes(lease.read_bytes())
+    end_old_workers("quick", paths, 0.2, lambda text: pytest.fail(text))
+    assert sleeper.poll() is None
+    working = _running(A, pid=sleeper.pid)
+    assert close_leftovers("quick", "seed", _States(working), paths) == (working,)
 
 
 def test_a_worker_of_another_machine_is_left_alone_while_its_heart_beats(

@@ -110,9 +110,18 @@ class Slurm:
         self._folder = folder
         folder.mkdir()
         self._script("srun", "exit 0")
-        self._script("sbatch", f'cp "$1" {folder}/submitted-$(date +%N); echo Submitted batch job {self.job}')
+        self.accept()
         self._script("scancel", f'echo "$@" >> {folder}/cancelled')
         self.state("RUNNING")
+
+    def accept(self) -> None:
+        """sbatch takes what it is given."""
+        text = f'cp "$1" {self._folder}/submitted-$(date +%N); echo Submitted batch job {self.job}'
+        self._script("sbatch", text)
+
+    def refuse(self, text: str) -> None:
+        """sbatch takes nothing, and says so."""
+        self._script("sbatch", f"echo '{text}' >&2; exit 1")
 
     def state(self, state: str) -> None:
         """What sacct says of every job."""
@@ -270,6 +279,31 @@ def test_what_slurm_cannot_do_is_refused(place: Place, heard: list[Event], slurm
     with pytest.raises(InputError, match="several machines cannot write to safely"):
         launched(replace(place, store_uri=None), heard, [trial("finish")])
     launched(replace(place, store_uri="postgresql://db/mlflow"), heard, [trial("finish")])
+
+
+def test_what_sbatch_refuses_is_wrong_input_at_first_and_fails_single_trials_later(
+    place: Place, heard: list[Event], slurm: Slurm
+) -> None:
+    launcher = launched(place, heard, [trial("finish")])
+    launcher.submit(trial("finish"))
+    slurm.refuse("sbatch: error: invalid partition specified: gpuu")
+    with pytest.raises(InputError, match=r"sbatch takes no jobs: sbatch: error: invalid partition specified"):
+        launcher.wait()
+    launcher.stop(0)
+    assert isinstance(heard.pop(), Killed)
+    launcher = launched(place, heard, [trial("finish"), trial("report")])
+    slurm.accept()
+    launcher.submit(trial("finish"))
+    launcher.wait()
+    slurm.refuse("sbatch: error: Unable to contact slurm controller")
+    launcher.submit(trial("report"))
+    launcher.wait()
+    (failed,) = heard
+    assert isinstance(failed, Failed) and failed.cause == "died" and failed.key == trial("report").key
+    assert failed.error == "sbatch takes no jobs: sbatch: error: Unable to contact slurm controller"
+    assert launcher.in_flight == (trial("finish"),)
+    slurm.state("CANCELLED by 0")
+    launcher.stop(0)
 
 
 def test_without_slurm_the_text_says_so(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ablab.baselines.lagged import Moments, Signal, total
 from ablab.baselines.ridge import N_LAGS, PENALTIES, LinearModel, correlations, fit, moments_of, solve
@@ -70,9 +71,19 @@ def run(
 ) -> BaselineResult:
     """Fit, choose and score; ``said`` hears each subject's test r as it is known.
 
+    On one thread: beside trials that train, threads of BLAS wait for one another many times as long as they
+    save, and the last bits do not depend on the number of cores.
+
     Raises DataError where a recording is shorter than the lags, or nobody is left to learn from.
     """
     _refuse(corpus, scope)
+    with threadpool_limits(1, user_api="blas"):
+        return _run(corpus, evaluation, said, scope)
+
+
+def _run(
+    corpus: Corpus, evaluation: Evaluation, said: Callable[[str, float], None], scope: Scope
+) -> BaselineResult:
     n_segment = samples(evaluation.segment_seconds)
     lambdas: dict[str, float] = {}
     validation: dict[str, float] = {}

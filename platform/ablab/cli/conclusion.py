@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def conclude(result: GridResult, *, paths: Paths, store: RunStore) -> tuple[str, ...]:
     """Bring the store's summaries up to date, and return the closing lines.
 
-    A study that cannot be compared yet (nothing finished, say) is not an error of the run.
+    A study that cannot be compared yet (nothing finished, say) is not an error of the run. After Ctrl-C
+    nobody waits for a comparison; the command that goes on makes it.
     """
-    if result.completed:
+    if result.completed and not result.interrupted:
         try:
             _summarise(result.study, paths, store)
         except AblabError as error:

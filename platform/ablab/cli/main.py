@@ -106,6 +106,14 @@ class Root(click.Group):
             for line in str(error).splitlines() or [type(error).__name__]:
                 click.echo(f"error: {line}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            from ablab.tracking.full_disk import is_full_disk
+
+            if not is_full_disk(error):
+                raise
+            where = f"cannot write {error.filename}" if error.filename else "nothing can be written"
+            click.echo(f"error: disk full: {where}; make room, then run the same command again", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)

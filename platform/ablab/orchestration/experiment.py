@@ -11,6 +11,7 @@ from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launcher_table import find_launcher, read_options
 from ablab.orchestration.launchers import Place, Request
 from ablab.orchestration.lease import hold
+from ablab.orchestration.lock import single_lease
 from ablab.orchestration.progress import Progress, Silence
 from ablab.orchestration.queue import Untold
 from ablab.orchestration.result import GridResult
@@ -58,7 +59,7 @@ def run_experiment(
         key = trial_key(experiment, data, seed)
         trial = Trial(key, study, _cell(loaded), seed, data)
         # The study is shared by all single experiments: what is locked is this one trial of it.
-        with hold(paths.lease(f"{study}-{key}"), f"{experiment.name} seed {seed}"):
+        with hold(single_lease(study, key, paths), f"{experiment.name} seed {seed}"):
             found = standings([trial], store.states(study), code_fingerprint())
             done = tuple(each for each in found if each.progress == "done")
             selection = Selection(() if done else (trial,), done)

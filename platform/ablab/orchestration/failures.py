@@ -11,7 +11,7 @@ from pathlib import Path
 from ablab.errors import AblabError, DataError, NonFiniteLossError, StoreError
 from ablab.orchestration.events import Cause
 from ablab.orchestration.memory import Memory, gib
-from ablab.tracking.full_disk import is_full_disk
+from ablab.tracking.full_disk import FULL_DISK, is_full_disk
 
 _LINES_OF_LAST_WORDS = 3
 _NEARLY_ALL = 0.9
@@ -78,6 +78,8 @@ def cause_of_death(
         cause = f"the worker ended with exit code {exitcode}"
     if _MAIN.search(words):
         return "memory", f"out of memory: {cause}; {had}{last}"
+    if exitcode > 0 and FULL_DISK.search(words):
+        return "disk", f"disk full: {cause}{last}. Make room, then run the same command again"
     return "died", f"{cause}{last}"
 
 

@@ -11,6 +11,9 @@ from importlib.metadata import version
 from ablab.errors import InputError
 from ablab.spec.trial import Cell
 
+_SECONDS = 20.0
+"""For ``nvidia-smi``, which never answers where a driver hangs."""
+
 
 def visible_gpus() -> tuple[str, ...]:
     """Values for ``CUDA_VISIBLE_DEVICES``, one per GPU; empty without a GPU or with a CPU build of torch."""
@@ -21,7 +24,14 @@ def visible_gpus() -> tuple[str, ...]:
         return tuple(name.strip() for name in declared.split(",") if name.strip() not in ("", "-1"))
     if shutil.which("nvidia-smi") is None:
         return ()
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=20)
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(
+            f"nvidia-smi gives no answer within {_SECONDS:.0f} s: see dmesg; --device cpu goes without GPUs"
+        ) from error
     lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
     return tuple(str(index) for index in range(len(lines))) if listed.returncode == 0 else ()
 

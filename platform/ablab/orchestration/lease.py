@@ -19,7 +19,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,13 +131,19 @@ def hold(file: Path, what: str, lost: Callable[[], None] | None = None) -> Itera
     lost: called from the heartbeat's thread where another process has taken the lease over meanwhile, which a
     process that was suspended for long has to expect; SIGTERM to this process where it is not given.
 
-    Raises StudyLockedError, saying that ``what`` is being run, by whom and since when.
+    Raises OSError where the file cannot be written, and StudyLockedError, saying that ``what`` is run, by
+    whom and since when.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = _take(file, what)
     stop = threading.Event()
     holder = Holder.of_this_process()
-    _write(descriptor, holder)
+    try:
+        _write(descriptor, holder)
+    except OSError:  # a full disk: an empty lease would keep everybody off for a minute
+        file.unlink(missing_ok=True)
+        os.close(descriptor)
+        raise
     beat = threading.Thread(
         target=_beat,
         args=(file, what, descriptor, holder, stop, lost or _end_this_process),
@@ -198,11 +204,16 @@ def _beat(
 ) -> None:
     while not stop.wait(BEAT_SECONDS):
         if not _is_ours(file, descriptor):
-            log.warning("%s was taken over by %s; this process ends", what, find(file) or "nobody")
+            by: Found | str = "another process"
+            with contextlib.suppress(OSError):  # whoever it is, this process has to end
+                by = find(file) or "nobody"
+            log.warning("%s was taken over by %s; this process ends", what, by)
             lost()
             return
+        # The start time anew: it moves with the machine's clock, where that is set.
+        now = replace(holder, created=psutil.Process().create_time(), peak_bytes=peak_bytes())
         with contextlib.suppress(OSError):  # a full disk is no reason to die
-            _write(descriptor, Holder(**{**asdict(holder), "peak_bytes": peak_bytes()}))
+            _write(descriptor, now)
 
 
 def _write(descriptor: int, holder: Holder) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from ablab.orchestration.lease import Found, find
-from ablab.orchestration.lock import trial_lease
+from ablab.orchestration.lock import single_lease, trial_lease
 from ablab.paths import Paths
 from ablab.spec.record import Role
 from ablab.tracking.store import RunState, RunStore
@@ -27,9 +27,13 @@ def end_old_workers(study: str, paths: Paths, patience_seconds: float, tell: Cal
     """Wait for workers of an orchestrator that is gone, then kill them; only processes that are truly theirs.
 
     They notice its death themselves and end within five seconds; nothing else may own their trials then.
-    Workers on other machines are left alone.
+    Workers on other machines are left alone, and so are trials that an ``ablab experiment run`` trains.
     """
-    living = [process for lease in leases(study, paths) if (process := _process(lease)) is not None]
+    living = [
+        process
+        for lease in leases(study, paths)
+        if (process := _process(lease)) is not None and not _runs_alone(study, lease, paths)
+    ]
     if living:
         tell(f"waiting for {len(living)} worker(s) of an earlier run of {study} to end")
         for process in psutil.wait_procs(living, timeout=patience_seconds)[1]:
@@ -101,6 +105,12 @@ def _may_work(state: RunState) -> bool:
         return any("python" in part or "ablab" in part for part in psutil.Process(state.pid).cmdline()[:3])
     except psutil.Error:
         return False
+
+
+def _runs_alone(study: str, lease: Found, paths: Paths) -> bool:
+    """Whether the trial of this lease is held by a command of its own, beside the study's orchestrator."""
+    command = find(single_lease(study, lease.file.stem.rpartition("-")[2], paths))
+    return command is not None and command.is_live
 
 
 def _process(lease: Found) -> psutil.Process | None:

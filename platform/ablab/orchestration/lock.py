@@ -39,6 +39,11 @@ def trial_lease(study: str, role: Role, key: str, paths: Paths) -> Path:
     return paths.workers(study) / f"{role}-{key}.lease"
 
 
+def single_lease(study: str, key: str, paths: Paths) -> Path:
+    """The lease file of a command that trains this one trial of a study, and no other."""
+    return paths.lease(f"{study}-{key}")
+
+
 def holder(study: str, paths: Paths) -> str | None:
     """Who runs the study now, for people; None where nobody does."""
     found = lease.find(paths.lease(study))

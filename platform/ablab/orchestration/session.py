@@ -163,9 +163,9 @@ class Session:
                 self.finished.append(event)
                 self._queue.finished(event)
                 self._progress.finished(trial, event.seconds, event.metrics)
-            case Failed():
+            case Failed() if event.key not in self._reasons:
                 self._failed(trial, event)
-            case Killed() if event.key in self._reasons:
+            case Failed() | Killed() if event.key in self._reasons:  # however it left: it was told to
                 self._ended += 1
                 reason = self._reasons[event.key]
                 run_id = self._settle(event, reason)

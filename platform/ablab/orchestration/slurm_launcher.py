@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 
 import submitit
 from pydantic import Field
+from submitit.core.utils import FailedJobError
 
 from ablab.errors import InputError, WorkerDiedError
 from ablab.orchestration.demand import Demand, demand_of
@@ -105,7 +106,7 @@ class SlurmLauncher:
         self._trials: list[_Submitted] = []
         self._study, self._seconds = request.trials[0].study, request.seconds
         self._folder = Paths(place.root).jobs(self._study) / uuid.uuid4().hex[:12]
-        self._keep_logs = False
+        self._keep_logs = self._accepted = False
         self._looked = 0.0
         self._executor(Demand(0, 1))  # refuses what the cluster will not take, before anything is written
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -183,13 +184,30 @@ class SlurmLauncher:
             executor = self._executor(demand)
             for each in of:
                 self._cancel_earlier(each.trial.key)
-            with executor.batch():
-                jobs = [
-                    executor.submit(_Requeued(self._act, each.trial, self._place, each.files)) for each in of
-                ]
+            try:
+                with executor.batch():
+                    jobs = [
+                        executor.submit(_Requeued(self._act, each.trial, self._place, each.files))
+                        for each in of
+                    ]
+            except FailedJobError as error:
+                self._refused(of, demand, error)
+                continue
             for each, job in zip(of, jobs, strict=True):
                 each.job = job
                 self._note_of(each.trial.key).write_text(job.job_id)
+            self._accepted = True
+
+    def _refused(self, of: Sequence[_Submitted], demand: Demand, error: FailedJobError) -> None:
+        """What Slurm has never taken is wrong; what it took before, and takes no more, fails these alone."""
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = f"sbatch takes no jobs: {lines[-1] if lines else 'it does not say why'}"
+        if not self._accepted:
+            raise InputError(
+                f"--launcher slurm: {said}; mend the launcher's options, or what a trial asks for ({demand})"
+            ) from error
+        for each in of:
+            self._over(each, Failed(each.trial.key, None, said, closed=True, cause="died"))
 
     def _demand(self, trial: Trial) -> Demand:
         return demand_of(trial, self._gpus, self._place.device, gpus_there=False)

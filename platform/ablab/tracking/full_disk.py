@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import re
 
-_FULL = re.compile(r"no space left|disk is full|disk quota exceeded", re.IGNORECASE)
+FULL_DISK = re.compile(r"no space left|disk is full|disk quota exceeded", re.IGNORECASE)
+"""How systems and databases word it."""
 
 
 def is_full_disk(error: BaseException) -> bool:
@@ -20,7 +21,7 @@ def is_full_disk(error: BaseException) -> bool:
         seen.add(id(found))
         if isinstance(found, OSError) and found.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if _FULL.search(str(found)):
+        if FULL_DISK.search(str(found)):
             return True
         found = found.__cause__ or found.__context__
     return False

@@ -232,6 +232,40 @@ def test_a_server_that_wants_a_login_is_reported_at_once(paths: Paths, monkeypat
     assert time.monotonic() - began < 5
 
 
+@pytest.fixture
+def half_away() -> Iterator[str]:
+    """A server that is well, by its health page, and whose database is not."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/health" else 500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.do_GET()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_server_whose_database_is_away_does_not_answer(paths: Paths, half_away: str, server: str):
+    # A grid asks this before it writes, and would wait five minutes for each trial's end, deaf to Ctrl-C.
+    assert not MlflowStore(half_away, paths).answers()
+    assert MlflowStore(server, paths).answers()
+
+
+@pytest.mark.parametrize("refusing", [401], indirect=True)
+def test_a_refusal_is_an_answer(paths: Paths, refusing: str):
+    assert MlflowStore(refusing, paths).answers()
+
+
 @pytest.mark.parametrize("refusing", [503], indirect=True)
 def test_a_server_that_is_overloaded_is_asked_again_and_then_given_up(
     paths, monkeypatch, refusing: str, caplog

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -20,6 +21,7 @@ from ablab.paths import Paths
 from ablab.spec.experiment import Experiment, SplitFolder
 from ablab.spec.identity import flatten
 from ablab.spec.record import SubjectScore
+from ablab.tracking.journal import Journal
 from ablab.tracking.mlflow.database import Database
 from ablab.tracking.mlflow.remote import Remote
 from ablab.tracking.mlflow.rows import oldest_first
@@ -383,3 +385,30 @@ def test_a_baseline_run_that_was_not_finished_is_written_on(sqlite_store, client
     experiment = client.get_experiment_by_name("baselines")
     (only,) = client.search_runs([experiment.experiment_id])
     assert (only.info.run_id, only.info.status) == (kept, "FINISHED")
+
+
+def test_a_journal_that_cannot_be_marked_or_read_stays_and_is_named(
+    sqlite_store: MlflowStore, client, make_trial, monkeypatch
+):
+    writer = sqlite_store.open_run(make_trial("s"))
+    writer._courier.stop()
+    writer._courier._thread.join()
+    writer.tag({"first": "1"})
+    writer.abandon()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "mark", full)
+        (left,) = sqlite_store.deliver().left
+    assert "No space left on device" in left.reason
+    rows = left.folder / "rows.jsonl"
+    whole = rows.read_bytes()
+    rows.write_bytes(whole + b"\0\0\0\n")
+    (left,) = sqlite_store.deliver().left
+    assert left.reason.startswith("a row of it does not read (")
+    assert left.reason.endswith(f"delete {left.folder} to go on without what it holds")
+    rows.write_bytes(whole)
+    assert sqlite_store.deliver().delivered == (writer.run_id,)
+    assert client.get_run(writer.run_id).data.tags["first"] == "1"

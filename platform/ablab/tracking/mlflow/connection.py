@@ -59,6 +59,16 @@ class Connection:
         """A connection with so much patience; None for the usual."""
         return cls(uri, paths, PATIENCE_SECONDS if seconds is None else seconds)
 
+    def answers(self) -> bool:
+        """Whether the store answers now, if only by a refusal."""
+        try:
+            self.call("read", lambda: self.client.search_experiments(max_results=1), patience_seconds=0.0)
+        except Refused:
+            return True
+        except StoreError:
+            return False
+        return True
+
     def call(self, act: str, function: Callable[[], T], patience_seconds: float | None = None) -> T:
         """What ``function`` returns; it is called again while the store cannot be reached or is locked.
 

@@ -40,7 +40,13 @@ def deliver_left(
         except Refused as refusal:
             reason = f"{refusal}; mend that, or delete {folder} to go on without what it holds"
             left.append(Left(head.run_id, head.study, name, folder, reason))
-        except StoreError as away:
+        except ValueError as damage:
+            reason = f"a row of it does not read ({damage}); delete {folder} to go on without what it holds"
+            left.append(Left(head.run_id, head.study, name, folder, reason))
+        except (
+            StoreError,
+            OSError,
+        ) as away:  # OSError: the disk is full, and what has arrived cannot be noted
             left.append(Left(head.run_id, head.study, name, folder, str(away)))
             patience_seconds = 0.0  # one wait is enough
         else:

@@ -56,12 +56,13 @@ class MlflowStore:
         return shown(self._uri)
 
     def answers(self) -> bool:
-        """Whether a server answers; a database is there, or is made."""
+        """Whether a store answers that is no file; a SQLite file is there, or is made."""
         try:
             probe(self._uri)
         except StoreError:
             return False
-        return True
+        # A server's health page may be well while its database is away.
+        return sqlite_file(self._uri) is not None or self._connection.answers()
 
     def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
         """Create or continue the run of this trial."""

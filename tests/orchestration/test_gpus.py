@@ -1,0 +1,22 @@
+"""What is said where the GPUs cannot be counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ablab.errors import InputError
+from ablab.orchestration import gpus
+
+
+def test_a_driver_that_hangs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = tmp_path / "nvidia-smi"
+    command.write_text("#!/bin/sh\nexec sleep 60\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(gpus, "version", lambda package: "2.9.0+cu128")
+    monkeypatch.setattr(gpus, "_SECONDS", 0.2)
+    with pytest.raises(InputError, match=r"nvidia-smi gives no answer within 0 s: see dmesg; --device cpu"):
+        gpus.visible_gpus()
