@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [
+    pytest.mark.xdist_group("faults"),  # one after the other: they are about whole grids
+    pytest.mark.timeout(900),  # on a machine that does much else
+]
+
 LIMIT = 2**30
 _PROGRAM = """
 import os, sys
@@ -23,11 +28,6 @@ from hand_made import trial
 from ablab.orchestration.events import Failed
 from ablab.orchestration.launchers import Place
 from ablab.orchestration.local_launcher import LocalLauncher
-
-pytestmark = [
-    pytest.mark.xdist_group("faults"),  # one after the other: they are about whole grids
-    pytest.mark.timeout(900),  # on a machine that does much else
-]
 
 if __name__ == "__main__":
     heard = []
