@@ -34,7 +34,7 @@ from ablab.orchestration.leftovers import leases
 from ablab.paths import Paths
 
 STUDY = "tinygrid"
-EPOCHS, EVALUATE_EVERY = 12, 2
+EPOCHS, EVALUATE_EVERY = 60, 6
 _OF_THE_MACHINE = ("seconds", "throughput/", "memory/")
 """Metrics of the machine, which no two trainings share."""
 _LONGEST_SECONDS = 900.0
@@ -97,7 +97,7 @@ def play(seed: int, folder: Path, seeds: tuple[int, ...], kills: int, expected: 
             while plan and process.poll() is None:
                 if chance.random() < 0.75:
                     _until_a_run_is_open(process, paths)
-                _pause(process, chance.uniform(0.1, 3.0))
+                _pause(process, chance.uniform(0.0, 2.0))
                 victim = plan[0]
                 if process.poll() is None and _kill(victim, process, paths, chance):
                     plan.pop(0)

@@ -36,7 +36,9 @@ TREATMENT, REFERENCE = "gradient_scale=2.0", "gradient_scale=1.0"
 def home(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     """A study of 2 cells and 2 controls under 3 seeds."""
     folder = tmp_path_factory.mktemp("study")
-    text = EXPERIMENT.format(epochs=2, evaluate_every=2).replace("cheap, every_steps: 100", "full, every_steps: 2")
+    text = EXPERIMENT.format(epochs=2, evaluate_every=2).replace(
+        "cheap, every_steps: 100", "full, every_steps: 2"
+    )
     (folder / "tiny.yaml").write_text(f"{text}\nimprovements: {{residual: gated}}\n")
     grid = folder / "grid.yaml"
     grid.write_text(GRID)

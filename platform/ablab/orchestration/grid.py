@@ -18,7 +18,7 @@ from ablab.orchestration.gpus import device_for
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launcher_table import find_launcher, read_options
 from ablab.orchestration.launchers import Place, Request
-from ablab.orchestration.leftovers import close_leftovers, end_old_workers
+from ablab.orchestration.leftovers import clear_finished, close_leftovers, end_old_workers
 from ablab.orchestration.lock import study_lock
 from ablab.orchestration.pilot_facts import pilot_of
 from ablab.orchestration.preparation import planned
@@ -110,7 +110,9 @@ def settled_states(
             f"{state.cell} seed {state.seed} is left to process {state.pid} on {state.host};"
             f" if that is gone: --force {state.cell}"
         )
-    return store.states(study)
+    states = store.states(study)
+    clear_finished(states, paths)
+    return states
 
 
 def opened(dataset: Dataset, paths: Paths, progress: Progress) -> str:

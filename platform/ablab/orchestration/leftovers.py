@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
 from ablab.orchestration.lease import Found, find
 from ablab.orchestration.lock import single_lease, trial_lease
+from ablab.orchestration.log_of_run import run_folder
 from ablab.paths import Paths
 from ablab.spec.record import Role
 from ablab.tracking.store import RunState, RunStore
@@ -70,6 +72,20 @@ def close_leftovers(study: str, role: Role, store: RunStore, paths: Paths) -> tu
         if lease.file.name.startswith(f"{role}-") and not lease.is_live:
             lease.file.unlink(missing_ok=True)
     return elsewhere
+
+
+def clear_finished(states: Iterable[RunState], paths: Paths) -> None:
+    """Remove the working folders of finished runs, whose workers died before they could do so."""
+    for state in states:
+        if state.status == "finished":
+            clear(run_folder(state.key, state.run_id, paths))
+
+
+def clear(folder: Path) -> None:
+    """Remove the working folder of a run; the key's stays where another study trains the same key."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
 
 
 def abandoned(

@@ -15,11 +15,14 @@ from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed
 from ablab.orchestration.interruption import requests, shielded
 from ablab.orchestration.launcher_table import LauncherKind
 from ablab.orchestration.launchers import Launcher, Place, Request
+from ablab.orchestration.leftovers import clear
+from ablab.orchestration.log_of_run import run_folder
 from ablab.orchestration.progress import Progress
 from ablab.orchestration.queue import Queue
 from ablab.orchestration.result import Failure, GridResult
 from ablab.orchestration.retries import MAX_RETRIES, Retries
 from ablab.orchestration.selection import Selection
+from ablab.paths import Paths
 from ablab.spec.record import Status
 from ablab.spec.trial import Trial
 from ablab.tracking.store import RunStore
@@ -81,7 +84,7 @@ class Session:
         `ablab.orchestration.retries`. Raises InputError, with nothing begun, where the launcher refuses the
         request.
         """
-        self._role = place.role
+        self._role, self._paths = place.role, Paths(place.root)
         self._retries, self._keep_going = Retries(max_retries), keep_going
         interrupted = False
         threads = max((trial.cell.experiment.training.threads for trial in self._trials.values()), default=1)
@@ -188,6 +191,7 @@ class Session:
         run_id = self._settle(event, event.error)
         finished = None if event.closed or self._unsettled else self._finished_after_all(trial, event.run_id)
         if finished is not None:
+            clear(run_folder(trial.key, finished.run_id, self._paths))
             self._hear(finished)
             return
         failure = Failure(trial.key, trial.cell.id, event.error)

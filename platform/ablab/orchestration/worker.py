@@ -21,6 +21,7 @@ from ablab.orchestration.events import Advanced, Emit, Failed, Finished, Killed,
 from ablab.orchestration.failures import explain
 from ablab.orchestration.interruption import deferred, shielded
 from ablab.orchestration.launchers import Place
+from ablab.orchestration.leftovers import clear
 from ablab.orchestration.lock import trial_lock
 from ablab.orchestration.log_of_run import LOG, run_folder
 from ablab.paths import Paths
@@ -89,9 +90,7 @@ def _attempt(trial: Trial, place: Place, emit: Emit, paths: Paths, store: RunSto
             emit(Failed(trial.key, run_id, line, closed, cause, text))
         if not isinstance(error, _OF_THE_TRIAL) and states(folder):
             return  # a full disk, a store that is gone: the next attempt goes on from the last checkpoint
-    shutil.rmtree(folder, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        folder.parent.rmdir()  # stays where another study trains the same key
+    clear(folder)
 
 
 def tensorboard_folder(trial: Trial, paths: Paths) -> Path:
