@@ -32,7 +32,7 @@ def _told(done: Result, root: Path) -> dict[str, object]:
 def test_the_guide_is_checked_without_any_run(root: Path, paths: Paths) -> None:
     told = _told(_run("claims", "check", root / GUIDE, "--json"), root)
     assert told["study"] is None
-    assert told["counts"] == {"CONFIRMED": 10, "REFUTED": 4, "INCONSISTENT": 3}
+    assert told["counts"] == {"CONFIRMED": 10, "REFUTED": 5, "INCONSISTENT": 3}
     assert told["not_checked"]
     assert not paths.root.exists() or not any(paths.root.iterdir())
 
@@ -40,7 +40,7 @@ def test_the_guide_is_checked_without_any_run(root: Path, paths: Paths) -> None:
 def test_the_text_has_verdict_statement_and_evidence(root: Path) -> None:
     done = _run("claims", "check", root / GUIDE)
     assert "vanishing" in done.stdout and "0.0009 / 0.0004 = 2.25, outside the claimed < 1." in done.stdout
-    assert "17 claims: 10 confirmed, 4 refuted, 3 inconsistent;" in done.stdout
+    assert "18 claims: 10 confirmed, 5 refuted, 3 inconsistent;" in done.stdout
     assert "more need runs (--study STUDY)" in done.stdout
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats
+from pydantic import ValidationError
 from tests.comparison.study import FULL, ORIGINAL, full_factorial, two_arms
 
 from ablab.comparison.claims import check_claims, decide
@@ -78,6 +79,7 @@ def test_the_guides_own_arithmetic() -> None:
         "C9_original",
         "C9_simple",
         "C9_gated",
+        "C9_simple_percent_counted",
         "C9_gated_percent_counted",
     }
     percentages = {"C3_low", "C3_high", "C4_low", "C4_high", "C5", "C9_simple", "C9_gated"}
@@ -107,21 +109,29 @@ def test_arithmetic_imports_neither_numpy_nor_anything_heavy() -> None:
 
 
 def ledger(quantity: Mapping[str, object], claimed: Claimed, **more: object) -> Ledger:
+    mechanics = str(quantity.get("metric", "test/")).startswith("g")
     claim = Claim.model_validate(
         {
             "source": "s",
             "statement": "t",
             "quantity": quantity,
             "claimed": claimed,
-            "data": "any",
+            "data": "any" if mechanics else "real",
         }
         | more
     )
     return Ledger(name="made_up", source="Nobody", arms=ARMS, claims={"it": claim})
 
 
+def as_real(records: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
+    return tuple(
+        replace(each, experiment=each.experiment.model_copy(update={"dataset": SplitFolder()}))
+        for each in records
+    )
+
+
 def checked(of: Ledger, records: Sequence[RunRecord], **curves: Sequence[tuple[int, float]]) -> CheckedClaim:
-    study = StudyEvidence("made_up", tuple(records), lambda run_id: curves)
+    study = StudyEvidence("made_up", as_real(records), lambda run_id: curves)
     (found,) = check_claims(of, study).claims
     return found
 
@@ -159,14 +169,29 @@ def test_few_seeds_are_exploratory_and_fewer_than_three_test_nothing() -> None:
 def test_simulated_data_never_decide_performance() -> None:
     records = two_arms(np.full((4, 5), 0.5) + np.arange(20).reshape(4, 5) / 1000)
     performance = ledger(DIFFERENCE, Claimed(above=0.0), data="real")
-    found = checked(performance, records)
+    study = StudyEvidence("made_up", tuple(records), lambda run_id: {})
+    (found,) = check_claims(performance, study).claims
     assert (found.verdict, found.measured) == ("NOT TESTABLE", None)
     assert "simulated" in found.evidence
-    real = [
-        replace(each, experiment=each.experiment.model_copy(update={"dataset": SplitFolder()}))
-        for each in records
-    ]
-    assert checked(performance, real).verdict == "CONFIRMED"
+    assert checked(performance, records).verdict == "CONFIRMED"
+
+
+def test_a_claim_of_performance_cannot_be_declared_as_mechanics() -> None:
+    for quantity in (
+        DIFFERENCE,
+        {"kind": "metric", "metric": "validation/pearson", "arm": "full"},
+        {"kind": "epochs_to_converge", "treatment": "full", "reference": "original"},
+    ):
+        with pytest.raises(ValidationError, match="performance, which simulated data never decide"):
+            ledger(quantity, Claimed(above=0.0), data="any")
+
+
+def test_identical_arms_bear_out_no_gain() -> None:
+    same = np.zeros((4, 5))
+    assert checked(ledger(DIFFERENCE, Claimed(above=0.0)), two_arms(same)).verdict == "REFUTED"
+    assert checked(ledger(DIFFERENCE, Claimed(below=0.0)), two_arms(same)).verdict == "REFUTED"
+    within = Claimed(above=-0.01, below=0.01)
+    assert checked(ledger(DIFFERENCE, within, test="equivalence"), two_arms(same)).verdict == "CONFIRMED"
 
 
 def test_equivalence_takes_the_narrower_interval_of_two_one_sided_tests() -> None:
@@ -253,6 +278,7 @@ def test_epochs_to_converge_are_compared_by_restricted_mean() -> None:
         each.run_id: slow if each.cell == ORIGINAL else faster if each.seed == 1 else fast for each in records
     }
     epochs = {"kind": "epochs_to_converge", "treatment": "full", "reference": "original"}
+    records = list(as_real(records))
     study = StudyEvidence("made_up", tuple(records), lambda run_id: {"validation/pearson": by_run[run_id]})
     (found,) = check_claims(ledger(epochs, Claimed(below=-40.0)), study).claims
     assert found.measured is not None and found.measured.estimate == pytest.approx(-190 / 3)

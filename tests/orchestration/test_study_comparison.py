@@ -20,7 +20,7 @@ from ablab.tracking.memory import MemoryStore
 def _finish(store: MemoryStore, loaded: LoadedGrid) -> None:
     for trial in expand(loaded.grid, loaded.bases, "d" * 32):
         scores = [SubjectScore(name, 1, 4, 0.1, 0.1, 0.0, 0.04) for name in ("a", "b")]
-        store.open_run(trial).finish({"test/pearson": 0.1}, scores)
+        store.open_run(trial).finish({"test/pearson": 0.1, "gradient/ratio": 0.2}, scores)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ claims:
   same:
     source: s
     statement: the head makes no difference
-    quantity: {kind: difference, metric: test/pearson, treatment: mlp, reference: linear}
+    quantity: {kind: difference, metric: gradient/ratio, treatment: mlp, reference: linear}
     claimed: {value: 0.0}
     data: any
 """

@@ -38,7 +38,7 @@ def test_the_lines_say_how_often_nothing_was_something(root: Path) -> None:
     assert "no_eeg +.0" in found["placebo"] and "above chance in " in found["placebo"]
     assert "and in 6 of 6 subjects alone" in found["floor"]
     assert found["claims"].startswith(
-        "conformer_v2_guide: 17 claims: 10 confirmed, 4 refuted, 3 inconsistent"
+        "conformer_v2_guide: 18 claims: 10 confirmed, 5 refuted, 3 inconsistent"
     )
 
 

@@ -58,11 +58,13 @@ def decide(claimed: Claimed, measured: Measured) -> ClaimVerdict:
     'DIRECTION ONLY'
     """
     low, high = claimed.low - _slack(claimed.low), claimed.high + _slack(claimed.high)
+    nothing = measured.no_effect
+    if measured.low == measured.high == nothing and nothing in (claimed.above, claimed.below):
+        return "REFUTED"  # identical arms bear out no gain, although 0 is an end of "above 0"
     if low <= measured.low and measured.high <= high:
         return "CONFIRMED"
     if not (measured.high < low or high < measured.low):
         return "INCONCLUSIVE"
-    nothing = measured.no_effect
     if nothing is not None:
         short_of_a_rise = nothing <= claimed.low and nothing < measured.low and measured.high < low
         short_of_a_fall = claimed.high <= nothing and measured.high < nothing and high < measured.low

@@ -75,7 +75,7 @@ class StudyEvidence:
         if matrix.empty:
             return f"no run of {cell} has the metric {metric}"
         values = complete(matrix)
-        return _measured(mean_test(values, alpha, self.scope), values, metric, None)
+        return _measured(mean_test(values, alpha, self._scope(metric)), values, metric, None)
 
     def _difference(
         self, metric: str, treatment: str, reference: str, alpha: float, equivalence: bool
@@ -85,7 +85,7 @@ class StudyEvidence:
             if matrix.empty:
                 return f"no run of {cell} has the metric {metric}"
         values = paired(scores[treatment], scores[reference]).differences
-        test = mean_test(values, alpha, self.scope)
+        test = mean_test(values, alpha, self._scope(metric))
         return _measured(test, values, metric, 0.0, equivalence=equivalence)
 
     def _ratio(self, metric: str, treatment: str, reference: str, alpha: float) -> Measured | str:
@@ -124,6 +124,10 @@ class StudyEvidence:
         if isinstance(found, str):
             return found
         return _tested(found.difference, len(found.seeds), None, 0.0, prefix="restricted mean epochs, ")
+
+    def _scope(self, metric: str) -> ModelScope:
+        """A metric with one value per run has seeds alone, however the models were trained."""
+        return self.scope if metric in PER_SUBJECT else "pooled"
 
     def _by_seed(self, metric: str, cell: str) -> dict[int, float]:
         return {

@@ -26,7 +26,7 @@ def sentence(
     if measured.exact:
         return f"{_exactly(claim, measured, numbers)}, {claimed}."
     share = 1 - (2 * alpha if claim.test == "equivalence" else alpha)
-    interval = f"{100 * share:.0f} % CI [{number(measured.low)}, {number(measured.high)}]"
+    interval = f"{100 * share:.4g} % CI [{number(measured.low)}, {number(measured.high)}]"
     sample = f"{measured.n_seeds} seeds"
     if measured.n_subjects is not None:
         sample = f"{measured.n_subjects} subjects x {sample}"

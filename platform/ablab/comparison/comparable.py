@@ -99,6 +99,22 @@ def _refuse_twice(study: str, records: Sequence[RunRecord]) -> None:
         )
 
 
+def scope_notes(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """What to say of ``model_scope: per_subject`` where a run was trained on several subjects.
+
+    Its test over subjects takes their models to be independent. Runs that share a model over subjects share
+    its luck, and that test then finds differences where there are none (docs/statistics.md).
+    """
+    most = max((sum(score.seen for score in record.subjects) for record in records), default=0)
+    if most < 2:
+        return ()
+    return (
+        f"model_scope per_subject is declared, and runs were trained on up to {most} subjects each: unless "
+        "the model keeps separate weights for every subject, the test over subjects takes the luck of few "
+        "trainings for an effect; declare model_scope pooled",
+    )
+
+
 def code_notes(records: Sequence[RunRecord], code: str) -> tuple[str, ...]:
     """What to say of finished runs of other code than ``code``, the fingerprint of ablab's code now.
 

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from ablab.comparison import verdicts
 from ablab.comparison.chance import subject_chance
-from ablab.comparison.comparable import check_comparable
+from ablab.comparison.comparable import check_comparable, scope_notes
 from ablab.comparison.effects import effect
 from ablab.comparison.figures import plural
 from ablab.comparison.left_out import left_out, not_declared
 from ablab.comparison.placebos import placebo_arms
 from ablab.comparison.rows import cell_row
 from ablab.comparison.table import PER_SUBJECT, matrices, paired, seeds_of, tidy
-from ablab.comparison.values import Comparison, Row
+from ablab.comparison.values import Comparison, ModelScope, Row
 from ablab.designs.controls import is_control
 from ablab.designs.placebos import is_placebo
 from ablab.errors import NotFoundError
@@ -65,6 +65,9 @@ def compare(
     baseline = reference if baseline is None else known_cell(study, baseline, cells)
 
     correlation = metric in PER_SUBJECT
+    scope: ModelScope = analysis.model_scope if correlation else "pooled"  # else seeds are all there is
+    if scope == "per_subject":
+        remarks = (*remarks, *scope_notes(finished))
     sesoi = analysis.sesoi if correlation else None
     on_test = metric == "test/pearson"  # floor and chance are test scores, never set against another metric
     chance = _chance(cells[baseline]) if on_test else None
@@ -77,7 +80,7 @@ def compare(
         found, verdict = None, verdicts.REFERENCE
         if cell in pairs:
             differences = pairs[cell].differences
-            found = effect(differences, alpha=analysis.alpha, sesoi=sesoi, scope=analysis.model_scope)
+            found = effect(differences, alpha=analysis.alpha, sesoi=sesoi, scope=scope)
             declared = (cell, baseline, metric) == (treatment, reference, analysis.metric)
             verdict = verdicts.decide(found, sesoi=sesoi, correlation=correlation, declared=declared)
         rows.append(
@@ -88,7 +91,7 @@ def compare(
                 effect=found,
                 verdict=verdict,
                 alpha=analysis.alpha,
-                scope=analysis.model_scope,
+                scope=scope,
                 floor=None if is_placebo(cell) else floor,
                 chance=None if is_placebo(cell) else chance,
             )
@@ -102,7 +105,7 @@ def compare(
         treatment=treatment,
         alpha=analysis.alpha,
         sesoi=sesoi,
-        model_scope=analysis.model_scope,
+        model_scope=scope,
         simulated=any(dataset.kind == "simulated" for dataset in datasets),
         accepted_leakage=tuple(
             dict.fromkeys(dataset.accept_leakage for dataset in datasets if dataset.accept_leakage)
@@ -123,7 +126,7 @@ def compare(
             reference=reference,
             alpha=analysis.alpha,
             sesoi=sesoi,
-            scope=analysis.model_scope,
+            scope=scope,
         ),
         notes=(*remarks, *notes),
     )
@@ -162,7 +165,8 @@ def _ordered(rows: Sequence[Row], baseline: str, treatment: str | None) -> tuple
 
 
 def _chance(runs: Sequence[RunRecord]) -> float | None:
-    limits = [run.metrics["test/chance_p95"] for run in runs if "test/chance_p95" in run.metrics]
+    finished = (run for run in runs if run.status == "finished")
+    limits = [run.metrics["test/chance_p95"] for run in finished if "test/chance_p95" in run.metrics]
     return max(limits) if limits else None
 
 

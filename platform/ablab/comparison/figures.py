@@ -62,6 +62,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def level(tail: float) -> str:
+    """The level of an interval that leaves ``tail`` outside: as many digits as it has.
+
+    >>> level(0.05), level(0.025), level(2 * 0.05)
+    ('95 %', '97.5 %', '90 %')
+    """
+    return f"{100 * (1 - tail):.4g} %"
+
+
 def count(value: int | None) -> str:
     """A large count.
 

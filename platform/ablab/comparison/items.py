@@ -85,6 +85,8 @@ def by_items(
     differences = np.array([[ours[r] - theirs[r] for ours, theirs in runs] for r in wanted])
     numbers = np.array([items.stimulus[recording] for recording in wanted])
     kept = np.unique(numbers)
+    if len(kept) < FEWEST:
+        return f"no analysis by items: {len(kept)} test stimuli were scored in all runs, {FEWEST} are needed"
     test = mean_test(np.stack([differences[numbers == n].mean(axis=0) for n in kept]), alpha, "pooled")
     if test.name != "crossed quasi-t":
         return Sensitivity(NAME, "sensitivity", "r", test.mean, refused=test.refused)

@@ -13,7 +13,7 @@ from ablab.comparison.mechanism_values import STACK, Change, Contribution, Evide
 from ablab.comparison.quasi_t import LEAST_SEEDS
 from ablab.comparison.run_diagnosis import groups_in
 from ablab.comparison.table import matrices, paired, seeds_of, tidy
-from ablab.comparison.values import MeanTest
+from ablab.comparison.values import MeanTest, ModelScope
 from ablab.designs.controls import content_key, control_key
 from ablab.spec.experiment import Experiment
 from ablab.spec.grid import Analysis, Control
@@ -88,6 +88,11 @@ def different_toggles(ours: Experiment, theirs: Experiment) -> list[str]:
     return [key for key in keys if key not in skipped and a.get(key) != b.get(key)]
 
 
+def scope_of(source: str, analysis: Analysis) -> ModelScope:
+    """A bypass drop has one value per run, so seeds alone, however the models were trained."""
+    return "pooled" if source == "bypass drop" else analysis.model_scope
+
+
 class _Contributions:
     """What the parts of one cell contribute, from its runs and those of its controls."""
 
@@ -122,7 +127,8 @@ class _Contributions:
         matrix, source, metric = self.matrix(group)
         if matrix is None or not matrix.size:
             return None
-        test = mean_test(matrix.to_numpy(dtype=np.float64), self._analysis.alpha, self._analysis.model_scope)
+        scope = scope_of(source, self._analysis)
+        test = mean_test(matrix.to_numpy(dtype=np.float64), self._analysis.alpha, scope)
         return Contribution(source, metric, test, len(seeds_of(matrix)))  # type: ignore[arg-type]
 
     def matrix(self, group: str) -> tuple[pd.DataFrame | None, str, str]:
@@ -153,7 +159,8 @@ def _gain(
     ours, theirs = own.matrix(group)[0], base.matrix(group)[0]
     assert ours is not None and theirs is not None
     differences = paired(ours, theirs).differences
-    return mean_test(differences, analysis.alpha, analysis.model_scope) if differences.size else None
+    scope = scope_of(contribution.source, analysis)
+    return mean_test(differences, analysis.alpha, scope) if differences.size else None
 
 
 def _change(value: Value, ours: Runs, theirs: Runs, alpha: float) -> Change | None:

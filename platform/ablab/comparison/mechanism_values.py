@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,8 +27,11 @@ class Change:
 
     @property
     def factor(self) -> float:
-        """Treatment over reference."""
-        return self.treatment / self.reference if self.reference else float("nan")
+        """Geometric mean over seeds of treatment over reference: the interval's middle, on the log scale.
+
+        The ratio of the two means is another number, and can lie outside the interval.
+        """
+        return math.sqrt(self.low * self.high)
 
 
 @dataclass(frozen=True, slots=True)

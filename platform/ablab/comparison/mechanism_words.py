@@ -45,7 +45,7 @@ def _contribution(contribution: Contribution, kind: MechanismKind, analysis: Ana
         return f"{text} (not tested: {test.refused})"
     limits = figures.interval(test.ci_low, test.ci_high, 4)
     side = _side(test, kind, analysis.sesoi)
-    return f"{text}, {figures.percent(1 - analysis.alpha)} CI {limits}, {side} {sesoi}"
+    return f"{text}, {figures.level(analysis.alpha)} CI {limits}, {side} {sesoi}"
 
 
 def _side(test: MeanTest, kind: MechanismKind, sesoi: float) -> str:

@@ -2,15 +2,15 @@
 
 Minimum detectable effect = (t[1 - alpha/2, df] + t[power, df]) * sqrt(va/S + vb/K + ve/(S K)), with va,
 vb and ve the variances of the paired differences by subject, by seed and otherwise. df is
-Satterthwaite's at the expected mean squares of that design, capped at K - 1 below five seeds, as in
-``comparison.quasi_t``. More subjects shrink va/S and ve/(S K), never vb/K.
+Satterthwaite's at the expected mean squares of that design, capped at K - 1 below five seeds and at S - 1
+below five subjects, as in ``comparison.quasi_t``. More subjects shrink va/S and ve/(S K), never vb/K.
 """
 
 from __future__ import annotations
 
 import math
 
-from ablab.comparison.quasi_t import FEW_SEEDS
+from ablab.comparison.quasi_t import FEW_SEEDS, FEW_SUBJECTS, LEAST_SEEDS
 from ablab.comparison.student import quantile
 
 POWER = 0.8
@@ -31,12 +31,12 @@ def detectable(
 ) -> float:
     """Smallest true difference that a two-sided test at ``alpha`` finds with probability ``power``.
 
-    Infinite where no test is possible (fewer than two subjects or seeds).
+    Infinite where no test is made (fewer than two subjects or three seeds).
 
     >>> round(detectable(0.02, 0.005, 0.01, n_subjects=71, n_seeds=5), 4)
     0.0099
     """
-    if n_subjects < 2 or n_seeds < 2:
+    if n_subjects < 2 or n_seeds < LEAST_SEEDS:
         return math.inf
     variance = sd_subject**2 / n_subjects + sd_seed**2 / n_seeds + sd_residual**2 / (n_subjects * n_seeds)
     if variance == 0:
@@ -77,4 +77,6 @@ def _expected_df(
         + residual**2 / ((n_subjects - 1) * (n_seeds - 1))
     )
     df = (subject + seed - residual) ** 2 / spread
-    return min(df, n_seeds - 1) if n_seeds < FEW_SEEDS else df
+    if n_seeds < FEW_SEEDS:
+        df = min(df, n_seeds - 1)
+    return min(df, n_subjects - 1) if n_subjects < FEW_SUBJECTS else df

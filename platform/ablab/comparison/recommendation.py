@@ -66,12 +66,15 @@ def recommend(
         return "no recommendation: fewer than two cells have a score under enough seeds"
     best = max(candidates, key=lambda row: -1.0 if row.own.mean is None else row.own.mean)
     tested: list[tuple[int, float, Row, Effect | None]] = []
+    untested = []
     for row in candidates:
         found = None
         if row is not best:
             combined = cube.combine({row.cell: 1.0, best.cell: -1.0})
             found = effect(combined.values, alpha=alpha, sesoi=sesoi, scope=scope)
             low = found.test.equivalence_low
+            if low is None:
+                untested.append(row.label)
             if low is None or low <= -sesoi:
                 continue
         n_on = improvements_on(row.factors, reference)
@@ -85,6 +88,12 @@ def recommend(
     equal = [row.label for n, _, row, _ in tested if n == n_on and row is not chosen]
     if equal:
         reasons.append(f"not worse either, with as few improvements, though lower: {', '.join(equal)}")
+    if untested:
+        reasons.append(f"could not be tested against the best cell, so not considered: {', '.join(untested)}")
+    if chosen.below_floor:
+        reasons.append("it does not reach the linear model (ridge)")
+    if chosen.below_chance:
+        reasons.append("it is not above chance")
     n_seeds = chosen.n_seeds if against is None else against.n_seeds
     if n_seeds < FEW_SEEDS:
         reasons.append(f"{n_seeds} seeds: {FEW_SEEDS} are needed for a verdict")
@@ -111,7 +120,7 @@ def non_inferiority(effect: Effect, margin: float, alpha: float) -> str:
     low, high = effect.test.equivalence_low, effect.test.equivalence_high
     if low is None or high is None:
         return f"NOT TESTED: {effect.test.refused}"
-    shown = f"{figures.percent(1 - 2 * alpha)} interval {figures.interval(low, high, 4)}"
+    shown = f"{figures.level(2 * alpha)} interval {figures.interval(low, high, 4)}"
     numbers = f"{figures.signed(effect.test.mean)}, {shown}, margin {figures.plain(margin, 3)}"
     if effect.n_seeds < FEW_SEEDS:
         return f"EXPLORATORY with {figures.plural(effect.n_seeds, 'seed')}: {numbers}"

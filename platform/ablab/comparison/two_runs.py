@@ -59,7 +59,8 @@ def compare_runs(
     """Compare two finished runs over the subjects that both have.
 
     Raises InputError where it is one run, one is not finished, the metric has no value per subject or no
-    subject is in both; MixedRecordsError where they were trained on different data.
+    subject is in both; MixedRecordsError where they were trained on different data, or scored on segments of
+    another length.
     """
     if first.run_id == second.run_id:
         raise InputError(f"{first.key[:8]}: is one run; name two")
@@ -75,6 +76,12 @@ def compare_runs(
         raise MixedRecordsError(
             f"{first.key[:8]} and {second.key[:8]} were trained on different data "
             f"({first.data_fingerprint[:8]}, {second.data_fingerprint[:8]}); their scores are not comparable"
+        )
+    lengths = [run.experiment.evaluation.segment_seconds for run in (first, second)]
+    if lengths[0] != lengths[1]:
+        raise MixedRecordsError(
+            f"{first.key[:8]} and {second.key[:8]} were scored on segments of {lengths[0]:g} s and "
+            f"{lengths[1]:g} s; r over short segments is another measure than over long"
         )
     scores = [
         matrices(tidy([run], metric), [run.cell])[run.cell].iloc[:, :1].mean(axis="columns")

@@ -161,7 +161,7 @@ def _finding(effect: Effect, verdict: Verdict, comparison: Comparison) -> str:
     if verdict.kind == "equivalent":
         test = effect.test
         inner = figures.interval(test.equivalence_low, test.equivalence_high, 4)
-        return f"{figures.percent(1 - 2 * comparison.alpha)} interval {inner} inside ±{sesoi}"
+        return f"{figures.level(2 * comparison.alpha)} interval {inner} inside ±{sesoi}"
     return needed(effect, comparison) or "the interval includes 0"
 
 
@@ -171,7 +171,9 @@ def needed(effect: Effect, comparison: Comparison) -> str:
         return ""
     sesoi = figures.plain(comparison.sesoi, 3)
     if effect.seeds_needed is None:
-        return f"not even {MOST_SEEDS} seeds would detect {sesoi}: more subjects are needed"
+        what = f"not even {MOST_SEEDS} seeds would detect {sesoi}"
+        limiting = effect.components.limiting(effect.n_subjects, MOST_SEEDS)
+        return what if limiting == "seeds" else f"{what}: more subjects are needed"
     if effect.seeds_needed <= effect.n_seeds:
         return f"the design detects {sesoi} with 80 % power, a smaller effect remains possible"
     return f"about {effect.seeds_needed} seeds would detect {sesoi} with 80 % power"
@@ -183,13 +185,15 @@ def scope(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     effect = row.effect
     n_subjects = effect.n_subjects if effect else row.n_subjects
     n_seeds = effect.n_seeds if effect else row.n_seeds
+    test = effect.test if effect else row.own
+    sampled = "yes" if test.name else "NO (not tested)"
     if not comparison.per_subject_scores:
         subjects = "NO (no value per subject)"
     else:
-        subjects = "yes" if n_subjects > 1 else "NO (one subject)"
+        subjects = sampled if n_subjects > 1 else "NO (one subject)"
     return (
         ("new subjects", subjects),
-        ("new seeds", "yes" if n_seeds > 1 else "NO (one seed)"),
+        ("new seeds", sampled if n_seeds > 1 else "NO (one seed)"),
         ("new stimuli", "NO (fixed)"),
         ("new splits", "NO (one split)"),
     )
@@ -222,4 +226,4 @@ def compact(text: str) -> str:
 
 def _ci(comparison: Comparison, effect: Effect) -> str:
     limits = figures.interval(effect.test.ci_low, effect.test.ci_high, 4)
-    return f"{figures.percent(1 - comparison.alpha)} CI {limits}"
+    return f"{figures.level(comparison.alpha)} CI {limits}"

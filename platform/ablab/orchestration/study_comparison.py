@@ -20,9 +20,13 @@ from ablab.orchestration.declared import DeclaredAnalysis, analysis_of
 from ablab.orchestration.item_scores import item_scores
 from ablab.orchestration.study_claims import claims_of_records
 from ablab.paths import Paths
+from ablab.spec.identity import flatten
 from ablab.spec.record import RunRecord
 from ablab.tracking.provenance import code_fingerprint
 from ablab.tracking.store import Curve, RunStore
+
+_FLOOR_KEYS = ("dataset.train_fraction", "dataset.shuffle_eeg", "evaluation.segment_seconds")
+"""Keys that the linear model hangs on besides the data (`baselines.cache.identity_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +167,14 @@ def _arms(inputs: StudyInputs) -> tuple[RunRecord, ...]:
 
 def _floor(records: Sequence[RunRecord], paths: Paths, compute: bool) -> tuple[float | None, str | None]:
     """Test r of the linear model on the data that the runs were trained on; or why it is not known."""
-    trained = (each for each in records if each.status == "finished" and not is_placebo(each.cell))
-    finished = next(trained, None)
-    if finished is None:
+    trained = [each for each in records if each.status == "finished" and not is_placebo(each.cell)]
+    if not trained:
         return None, None
+    if differing := [
+        key for key in _FLOOR_KEYS if len({flatten(each.experiment)[key] for each in trained}) > 1
+    ]:
+        return None, f"no floor: cells differ in {' and '.join(differing)}, so no one linear model is theirs"
+    finished = trained[0]
     experiment = finished.experiment
     try:
         if fingerprint(experiment.dataset, paths) != finished.data_fingerprint:

@@ -79,7 +79,7 @@ def noninferiority(
     if test.ci_low is None or test.ci_high is None:
         return result("INCONCLUSIVE", f"{size}: {test.refused}")
     interval = (
-        f"{figures.signed(test.mean)}, {figures.percent(1 - 2 * alpha)} CI "
+        f"{figures.signed(test.mean)}, {figures.level(2 * alpha)} CI "
         f"{figures.interval(test.ci_low, test.ci_high, 4)} ({size}, {test.name})"
     )
     limit = figures.signed(-margin)

@@ -135,7 +135,8 @@ def _placebos(comparison: Comparison) -> list[Line]:
     if not comparison.placebos:
         return []
     false = sum(arm.false_positive for arm in tested)
-    parts = [f"{false} of {figures.plural(len(tested), 'placebo comparison')} found a difference"]
+    counted = f"{false} of {figures.plural(len(tested), 'placebo comparison')} found a difference"
+    parts = [counted if tested else "no placebo comparison could be tested"]
     for arm in comparison.placebos:
         test = arm.effect.test
         text = f"{arm.kind} {figures.signed(test.mean)} {figures.interval(test.ci_low, test.ci_high)}"

@@ -27,7 +27,7 @@ def description(comparison: Comparison, next_command: str) -> str:
 
 
 def _render(comparison: Comparison, rows: Sequence[Row], *, everything: bool) -> str:
-    ci = f"{figures.percent(1 - comparison.alpha)} CI"
+    ci = f"{figures.level(comparison.alpha)} CI"
     score = "r" if comparison.per_subject_scores else "mean"
     header = ("cell", "seeds", score, "delta", ci, "p", "verdict", "ratio", "drift", "parameters", "time")
     alignment = ("---", *["---:"] * 5, "---", *["---:"] * 4)

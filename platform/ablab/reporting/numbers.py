@@ -4,6 +4,7 @@ from __future__ import annotations
 
 NONE = "–"
 MINUS = "−"
+_MOST_DIGITS = 7
 
 
 def plain(value: float | None, digits: int = 4) -> str:
@@ -33,11 +34,18 @@ def signed(value: float | None, digits: int = 4) -> str:
 def interval(low: float | None, high: float | None, digits: int = 4, *, sign: bool = True) -> str:
     """An interval; of a difference with signs.
 
+    A limit that is not zero is written with more digits before it reads as zero, since which side of zero it
+    lies on is what the reader looks for.
+
     >>> interval(-0.028, 0.0114), interval(0.012, 0.03, 3, sign=False), interval(None, None)
     ('[−0.0280, +0.0114]', '[0.012, 0.030]', '–')
+    >>> interval(0.0003, 0.03, 3, sign=False)
+    '[0.0003, 0.0300]'
     """
     if low is None or high is None:
         return NONE
+    while digits < _MOST_DIGITS and any(value and not float(f"{value:.{digits}f}") for value in (low, high)):
+        digits += 1
     write = signed if sign else plain
     return f"[{write(low, digits)}, {write(high, digits)}]"
 

@@ -84,7 +84,7 @@ def _columns(comparison: Comparison) -> tuple[_Column, ...]:
         *seeds,
         _Column("r" if comparison.per_subject_scores else "mean", lambda row: figures.plain(row.own.mean)),
         _Column("delta", lambda row: figures.signed(row.effect.test.mean if row.effect else None)),
-        _Column(f"{figures.percent(1 - comparison.alpha)} CI", _interval),
+        _Column(f"{figures.level(comparison.alpha)} CI", _interval),
         _Column("p", p_value),
         _Column("verdict", lambda row: verdicts.label(row.verdict), left=True),
         _Column("ratio", lambda row: figures.plain(row.gradient_ratio, 3)),

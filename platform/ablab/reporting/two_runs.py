@@ -70,7 +70,7 @@ def as_object(found: TwoRuns) -> dict[str, Any]:
 
 def _beneath(found: TwoRuns) -> list[tuple[str, str]]:
     test = found.over_subjects
-    level = figures.percent(1 - found.alpha)
+    level = figures.level(found.alpha)
     if test.name is None:
         says = f"difference {figures.signed(test.mean)}; not tested: {test.refused}"
     else:

@@ -127,6 +127,16 @@ class Claimed(SpecModel):
         return math.inf if self.below is None else self.below
 
 
+def is_performance(quantity: Quantity) -> bool:
+    """Whether a quantity is how well, or how soon, a decoder decodes: what simulated data never decide.
+
+    >>> [is_performance(Metric(metric=name, arm="v2")) for name in ("test/pearson", "gradient/ratio")]
+    [True, False]
+    """
+    metric = getattr(quantity, "metric", "")
+    return isinstance(quantity, EpochsToConverge) or metric.startswith(("test/", "validation/"))
+
+
 class Claim(SpecModel):
     """One statement that can turn out wrong."""
 
@@ -152,6 +162,8 @@ class Claim(SpecModel):
             raise ValueError(f"data: {self.quantity.kind} needs no run; write 'none'")
         if not without_runs and self.data == "none":
             raise ValueError(f"data: {self.quantity.kind} is measured in runs; write 'any' or 'real'")
+        if self.data == "any" and is_performance(self.quantity):
+            raise ValueError("data: this is performance, which simulated data never decide; write 'real'")
         if self.test == "equivalence" and not isinstance(self.quantity, Difference):
             raise ValueError("test: equivalence is a test of a difference")
         return self

@@ -25,11 +25,9 @@ from numpy.typing import NDArray
 
 from ablab.comparison.factorial.cube import Cube
 from ablab.comparison.factorial.layout import Layout
+from ablab.comparison.quasi_t import LEAST_SEEDS
 from ablab.designs.labels import label
 from ablab.spec.experiment import Level
-
-MIN_SEEDS = 2
-"""Fewer seeds in common cannot be tested, so backgrounds are given up before seeds fall below this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def _supported(
     """The backgrounds that together keep most: their number times the seeds that all their cells share.
 
     Where all cells have all seeds that is all of them. A background whose cells lack many seeds is given up
-    rather than those seeds everywhere.
+    rather than those seeds everywhere, and before fewer seeds are left than can be tested.
     """
     shared = [frozenset.intersection(*(cube.seeds_of(cell) for cell, _ in parts)) for parts in backgrounds]
     order = sorted(range(len(backgrounds)), key=lambda index: -len(shared[index]))
@@ -125,7 +123,7 @@ def _supported(
     best, most = 0, 0
     for n, index in enumerate(order, start=1):
         common = shared[index] if common is None else common & shared[index]
-        worth = n * len(common) if len(common) >= MIN_SEEDS else 0
+        worth = n * len(common) if len(common) >= LEAST_SEEDS else 0
         if worth >= most and worth:
             best, most = n, worth
     kept = sorted(order[: best or len(order)])

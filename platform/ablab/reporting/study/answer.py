@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ablab.comparison import figures
 from ablab.comparison.factorial.effects import Contrast
 from ablab.comparison.findings import Findings
 from ablab.comparison.quasi_t import FEW_SEEDS
 from ablab.comparison.study_report import StudyReport
 from ablab.comparison.values import Comparison, Effect, Row
 from ablab.comparison.verdicts import compact
+from ablab.designs.controls import is_control
+from ablab.designs.placebos import is_placebo
 from ablab.reporting import numbers
 
 METRICS = {"test/pearson": "test r", "validation/pearson": "validation r"}
@@ -37,19 +40,22 @@ def answer(report: StudyReport) -> Answer:
     comparison = report.comparison
     row = comparison.primary
     if row is None or row.effect is None:
-        best = max(
-            (each for each in comparison.rows if each.own.mean is not None),
-            key=lambda each: each.own.mean or 0.0,
-        )
-        text = (
-            f"no contrast was declared, so nothing is confirmed; the highest {metric_name(comparison)} is "
-            f"{numbers.plain(best.own.mean, 3)}, of {compact(best.label)}."
-        )
+        text = f"no contrast was declared, so nothing is confirmed{_highest(comparison)}."
         return Answer(_on_data(comparison, text), tuple(_remarks(comparison)))
     return Answer(
         _on_data(comparison, finding(row, row.effect, comparison, report.findings)),
         tuple(_remarks(comparison)),
     )
+
+
+def _highest(comparison: Comparison) -> str:
+    """The cell of the design with the highest mean; of a control that says nothing."""
+    scored = [row for row in comparison.rows if row.own.mean is not None and not is_control(row.cell)]
+    if not scored:
+        return ""
+    best = max(scored, key=lambda row: row.own.mean or 0.0)
+    mean = numbers.plain(best.own.mean, 3)
+    return f"; the highest {metric_name(comparison)} is {mean}, of {compact(best.label)}"
 
 
 def metric_name(comparison: Comparison) -> str:
@@ -75,9 +81,14 @@ def finding(row: Row, effect: Effect, comparison: Comparison, found: Findings | 
         text = f"{ours} is {where} {theirs} in {metric} by {_size(effect, flipped=verdict.kind == 'lower')}"
     elif verdict.kind == "equivalent":
         limit = numbers.plain(comparison.sesoi, 3)
-        text = f"{ours} makes no difference to {metric} that matters: {_signed(effect)} lies within ±{limit}"
+        text = (
+            f"{ours} makes no difference to {metric} that matters: {numbers.signed(test.mean, 3)}, "
+            f"{figures.level(2 * comparison.alpha)} interval "
+            f"{numbers.interval(test.equivalence_low, test.equivalence_high, 3)} within ±{limit}"
+        )
     else:
-        text = f"whether {ours} improves {metric} is open: {_signed(effect)}"
+        does = "changes" if comparison.sesoi is None else "improves"  # not every metric has a good direction
+        text = f"whether {ours} {does} {metric} is open: {_signed(effect)}"
     if verdict.size == "small" and verdict.kind != "equivalent":
         text += f", less than matters ({numbers.plain(comparison.sesoi, 3)})"
     if found is not None and verdict.kind in ("improved", "worse", "higher", "lower"):
@@ -174,13 +185,14 @@ def _on_data(comparison: Comparison, text: str) -> str:
 def _remarks(comparison: Comparison) -> list[str]:
     named = [row for row in (comparison.reference, comparison.primary) if row is not None]
     remarks = []
-    below = [row for row in comparison.rows if row.below_floor]
+    networks = [row for row in comparison.rows if not is_placebo(row.cell)]
+    below = [row for row in networks if row.below_floor]
     floor = numbers.plain(comparison.floor, 3)
-    if below and len(below) == len(comparison.rows):
+    if below and len(below) == len(networks):
         remarks.append(f"No network reaches the linear model (ridge, {floor}).")
     elif below:
         which = " and ".join(compact(row.label) for row in named if row.below_floor)
-        many = f"{len(below)} of {len(comparison.rows)} networks"
+        many = f"{len(below)} of {len(networks)} networks"
         listed = f"{which}; {many} in all" if which else many
         remarks.append(f"Below the linear model (ridge, {floor}): {listed}.")
     if comparison.floor is None and comparison.metric == "test/pearson":

@@ -47,7 +47,7 @@ def all_cells(report: StudyReport) -> Section:
                         "seeds",
                         metric_name(comparison),
                         "difference",
-                        f"{figures.percent(1 - comparison.alpha)} interval",
+                        f"{figures.level(comparison.alpha)} interval",
                         "p",
                         "p, Holm",
                     ),

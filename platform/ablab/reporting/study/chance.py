@@ -27,7 +27,7 @@ def chance_and_placebos(report: StudyReport) -> Section:
         many = len(comparison.chance_by_subject)
         text.append(
             f"{len(clear)} of {figures.plural(many, 'subject')} of {compact(comparison.reference.label)} lie "
-            "above the 95th percentile of their own circular-shift null; 5 % of them would by chance."
+            "above the 95th percentile of their own circular-shift null; at most 5 % of them would by chance."
         )
     elif comparison.metric != "test/pearson":
         text.append(f"Chance is known for the test r, not for {metric_name(comparison)}.")
@@ -36,7 +36,11 @@ def chance_and_placebos(report: StudyReport) -> Section:
         tested = [arm for arm in comparison.placebos if arm.verdict != "not tested"]
         false = sum(arm.false_positive for arm in tested)
         many_tested = figures.plural(len(tested), "placebo comparison")
-        text.append(f"Comparing nothing with nothing, {false} of {many_tested} found a difference.")
+        text.append(
+            f"Comparing nothing with nothing, {false} of {many_tested} found a difference."
+            if tested
+            else "No placebo comparison could be tested, so false positives were not counted."
+        )
     else:
         text.append("No placebo arm was trained (analysis.placebos), so false positives were not counted.")
     return Section("chance", title, tuple(text), tables=tuple(tables))
@@ -64,7 +68,7 @@ def _subjects(comparison: Comparison) -> Table:
 
 
 def _placebos(comparison: Comparison) -> Table:
-    level = figures.percent(1 - comparison.alpha)
+    level = figures.level(comparison.alpha)
     names = {row.cell: compact(row.label) for row in comparison.rows}
     return Table(
         "placebos",

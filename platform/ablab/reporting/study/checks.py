@@ -17,7 +17,7 @@ def other_statistics(report: StudyReport) -> Section:
     found = report.findings.sensitivity
     if not found:
         return Section("checks", title, ("Not shown: there is no declared contrast with paired scores.",))
-    level = figures.percent(1 - report.comparison.alpha)
+    level = figures.level(report.comparison.alpha)
     table = Table(
         "checks",
         "Sensitivity lines and cross-checks",

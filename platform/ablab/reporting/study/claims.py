@@ -132,7 +132,7 @@ def _band(low: float, high: float) -> str:
     if low == high:
         return numbers.small(low)
     if math.isinf(high):
-        return f"≥ {numbers.small(low)}"
+        return f"> {numbers.small(low)}"
     if math.isinf(low):
-        return f"≤ {numbers.small(high)}"
+        return f"< {numbers.small(high)}"
     return f"{numbers.small(low)} to {numbers.small(high)}"

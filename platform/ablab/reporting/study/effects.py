@@ -27,11 +27,11 @@ def factorial_effects(report: StudyReport) -> Section:
     if not any(effect.contrasts for effect in effects):
         why = found.unsupported or ("the study's cells do not vary one factor at a time",)
         return Section("effects", title, (f"Not shown: {'; '.join(why)}.",))
-    level = figures.percent(1 - report.comparison.alpha)
+    level = figures.level(report.comparison.alpha)
     text = [
-        "Each contrast of levels, averaged over all combinations of the other factors' levels, with "
-        f"{level} interval. All of them are exploratory; p is adjusted by Holm within main effects and "
-        "within interactions."
+        "Each contrast of levels, averaged over those combinations of the other factors' levels that were "
+        f"trained with it (its backgrounds), with {level} interval. All of them are exploratory; p is adjusted "
+        "by Holm within main effects and within interactions."
     ]
     disagreeing = [each.name for each in found.one_factor if each.interaction]
     if disagreeing:

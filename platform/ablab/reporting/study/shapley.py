@@ -20,7 +20,7 @@ def shapley_shares(report: StudyReport) -> Section:
     if found is None:
         why = [line for line in report.findings.unsupported if "Shapley" in line]
         return Section("shapley", title, (f"Not shown: {'; '.join(why) or 'no factor varies'}.",))
-    level = figures.percent(1 - report.comparison.alpha)
+    level = figures.level(report.comparison.alpha)
     total = found.total
     text = [
         f"The full cell minus the reference cell is {numbers.signed(total.mean)} "
@@ -49,8 +49,8 @@ def shapley_shares(report: StudyReport) -> Section:
                 numbers.NONE,
             ),
         ),
-        note=f"Gains: crossed quasi-t. Bootstrap and shares: {found.n_draws:,} pigeonhole draws over "
-        f"{figures.plural(found.n_subjects, 'subject')} and {figures.plural(found.n_seeds, 'seed')}, shares "
+        note=f"Gains: {total.name or 'not tested'}. Bootstrap and shares: {found.n_draws:,} pigeonhole draws "
+        f"over {figures.plural(found.n_subjects, 'subject')} and {figures.plural(found.n_seeds, 'seed')}, shares "
         "computed anew in every draw.",
         marked=frozenset({len(found.shares)}),
     )

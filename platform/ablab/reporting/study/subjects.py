@@ -69,7 +69,7 @@ def _sentence(subjects: Sequence[SubjectRow], alpha: float) -> str:
     higher, n = sum(each.difference > 0 for each in subjects), len(subjects)
     low, high = wilson_interval(higher, n, alpha)
     text = (
-        f"{higher} of {figures.plural(n, 'subject')} score higher ({figures.percent(1 - alpha)} Wilson "
+        f"{higher} of {figures.plural(n, 'subject')} score higher ({figures.level(alpha)} Wilson "
         f"interval {figures.percent(low)} to {figures.percent(high)})."
     )
     above = [each for each in subjects if each.chance_p95 is not None and each.treatment > each.chance_p95]

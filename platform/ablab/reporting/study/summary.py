@@ -87,7 +87,7 @@ def forest(comparison: Comparison, rows: tuple[Row, ...], *, name: str) -> Plot:
     if comparison.chance is not None:
         label = f"chance {numbers.plain(comparison.chance, 3)}"
         rules.append(intervals.Rule(comparison.chance - centre, label, "chance"))
-    level = figures.percent(1 - comparison.alpha)
+    level = figures.level(comparison.alpha)
     lines = "".join(f" {rule.label} in {metric}." for rule in rules if rule.label)
     return intervals.intervals(
         [_estimate(comparison, row) for row in rows],
@@ -120,7 +120,7 @@ def arms(report: StudyReport) -> Table | None:
     ours, theirs = comparison.primary, comparison.reference
     if ours is None:
         return None
-    level = figures.percent(1 - comparison.alpha)
+    level = figures.level(comparison.alpha)
     test = ours.effect.test if ours.effect else None
     difference = numbers.signed(test.mean if test else None)
     rows = [

@@ -17,6 +17,9 @@ from ablab.reporting.study.parts import words as word_columns
 SEEDS = (3, 5, 8, 10, 15, 20, 30)
 """Numbers of seeds that the table answers for."""
 
+_NEARLY_ALL = 0.8
+"""Share of the variance from which on the other sources are not worth narrowing."""
+
 _NAMES: dict[Source, str] = {"subjects": "subject", "seeds": "seed", "residual": "residual"}
 
 
@@ -63,13 +66,13 @@ def variance_budget(report: StudyReport) -> Section:
             plots.Course(
                 f"{n_subjects} subjects",
                 seeds,
-                [_detectable(parts, n_subjects, k, comparison.alpha) for k in seeds],
+                [_detectable(parts, n_subjects, k, comparison.alpha) or 0.0 for k in seeds],
                 kind="main",
             ),
             plots.Course(
                 f"{2 * n_subjects} subjects",
                 seeds,
-                [_detectable(parts, 2 * n_subjects, k, comparison.alpha) for k in seeds],
+                [_detectable(parts, 2 * n_subjects, k, comparison.alpha) or 0.0 for k in seeds],
                 kind="reference",
             ),
         ],
@@ -87,16 +90,19 @@ def _sentence(parts: Components, n_subjects: int, n_seeds: int) -> str:
     limiting = parts.limiting(n_subjects, n_seeds)
     if limiting is None:
         return "Nothing varies."
-    share = figures.percent(parts.shares(n_subjects, n_seeds)[limiting])
-    advice = {
-        "seeds": "More seeds narrow it; more subjects hardly do.",
-        "subjects": "More subjects narrow it; more seeds hardly do.",
-        "residual": "More seeds and more subjects both narrow it.",
-    }[limiting]
+    share = parts.shares(n_subjects, n_seeds)[limiting]
+    other = {"seeds": "subjects", "subjects": "seeds"}.get(limiting)
+    if other is None:
+        advice = "More seeds and more subjects both narrow it."
+    elif share >= _NEARLY_ALL:
+        advice = f"More {limiting} narrow it; more {other} hardly do."
+    else:
+        advice = f"More {limiting} narrow it most."
     source = "subject-by-seed residual" if limiting == "residual" else limiting
-    return f"{share} of the interval's variance comes from the {source}. {advice}"
+    return f"{figures.percent(share)} of the interval's variance comes from the {source}. {advice}"
 
 
-def _detectable(parts: Components, n_subjects: int, n_seeds: int, alpha: float) -> float:
+def _detectable(parts: Components, n_subjects: int, n_seeds: int, alpha: float) -> float | None:
+    """None where no test would be made."""
     found = detectable(parts.sd_subject, parts.sd_seed, parts.sd_residual, n_subjects, n_seeds, alpha)
-    return found if math.isfinite(found) else 0.0
+    return found if math.isfinite(found) else None
