@@ -30,8 +30,8 @@ def factorial_effects(report: StudyReport) -> Section:
     level = figures.level(report.comparison.alpha)
     text = [
         "Each contrast of levels, averaged over those combinations of the other factors' levels that were "
-        f"trained with it (its backgrounds), with {level} interval. All of them are exploratory; p is adjusted "
-        "by Holm within main effects and within interactions."
+        f"trained with it (its backgrounds), with {level} interval. All of them are exploratory; p is "
+        "adjusted by Holm within main effects and within interactions."
     ]
     disagreeing = [each.name for each in found.one_factor if each.interaction]
     if disagreeing:

@@ -50,8 +50,8 @@ def shapley_shares(report: StudyReport) -> Section:
             ),
         ),
         note=f"Gains: {total.name or 'not tested'}. Bootstrap and shares: {found.n_draws:,} pigeonhole draws "
-        f"over {figures.plural(found.n_subjects, 'subject')} and {figures.plural(found.n_seeds, 'seed')}, shares "
-        "computed anew in every draw.",
+        f"over {figures.plural(found.n_subjects, 'subject')} and {figures.plural(found.n_seeds, 'seed')}, "
+        "shares computed anew in every draw.",
         marked=frozenset({len(found.shares)}),
     )
     rows = [
