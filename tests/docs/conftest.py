@@ -29,7 +29,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.chdir(folder)
         for command in (
-            "data simulate data/split_data --subjects 3 --minutes 1 --chans 8",
+            "data split raw data/split_data --pattern {subject}_{recording}",
             "grid run ablations/quickstart.yaml",
             "experiment run experiments/v2_full.yaml --seed 0 --study single",
             "regression promote quickstart --name smoke",

@@ -61,7 +61,7 @@ def test_observations_are_counted(every: int, observed: int, paths: Paths) -> No
     )
     found = facts(spec, paths)
     assert found["epoch"].text == "16 windows of 10 s in 2 steps of 8; 40 steps in all"
-    assert found["diagnosis"].text.endswith(f": {observed} observations")
+    assert found["diagnosis"].text.endswith(f": {observed} observation{'s' * (observed > 1)}")
 
 
 def test_data_that_are_not_there_are_named(paths: Paths) -> None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from ablab.comparison.figures import plural
 from ablab.data.datasets import open_corpus, summary
 from ablab.errors import DataError
 from ablab.models.parameter_count import parameter_count
@@ -49,9 +50,10 @@ def preflight(experiment: Experiment, paths: Paths) -> tuple[Fact, ...]:
         _epoch(experiment, data),
         Fact(
             "training",
-            f"{training.epochs} epochs, {training.optimizer}, learning rate {training.learning_rate:g}, "
+            f"{plural(training.epochs, 'epoch')}, {training.optimizer}, "
+            f"learning rate {training.learning_rate:g}, "
             + ("no clipping" if training.clip_norm is None else f"clipped at {training.clip_norm:g}")
-            + f", evaluated every {training.evaluate_every} epochs",
+            + f", evaluated every {_every(training.evaluate_every, 'epoch')}",
         ),
     )
 
@@ -60,7 +62,9 @@ def _model(experiment: Experiment, data: _Data | None) -> Fact:
     model = experiment.model
     if not isinstance(model, Conformer):
         return Fact("model", f"{model.kind}, an installed plug-in; its parameters are counted when it runs")
-    text = f"{model.kind}, d {model.d_model}, {model.n_layers} blocks, {model.n_heads} heads"
+    text = (
+        f"{model.kind}, d {model.d_model}, {plural(model.n_layers, 'block')}, {plural(model.n_heads, 'head')}"
+    )
     if data is None:
         return Fact("model", f"{text}; parameters depend on the data")
     count = parameter_count(model, experiment.improvements, data.n_chans, data.n_subjects)
@@ -85,10 +89,11 @@ def _diagnosis(experiment: Experiment, data: _Data | None) -> Fact:
     diagnostics = experiment.diagnostics
     if diagnostics.preset == "off":
         return Fact("diagnosis", "off: nothing will be known of gradients and weights", "no")
-    text = f"{diagnostics.preset}, step 1 and every {diagnostics.every_steps} steps"
+    text = f"{diagnostics.preset}, step 1 and every {_every(diagnostics.every_steps, 'step')}"
     if data is not None:
         steps = _steps(experiment, data) * experiment.training.epochs
-        text += f": {1 + steps // diagnostics.every_steps - (diagnostics.every_steps == 1)} observations"
+        n_observed = 1 + steps // diagnostics.every_steps - (diagnostics.every_steps == 1)
+        text += f": {plural(n_observed, 'observation')}"
     return Fact("diagnosis", text)
 
 
@@ -100,10 +105,14 @@ def _epoch(experiment: Experiment, data: _Data | None) -> Fact:
     steps, batch = _steps(experiment, data), experiment.training.batch_size
     return Fact(
         "epoch",
-        f"{windows} windows of {dataset.window_seconds:g} s in {steps} steps of {batch}"
+        f"{windows} windows of {dataset.window_seconds:g} s in {plural(steps, 'step')} of {batch}"
         + (f" x {experiment.training.processes} processes" if experiment.training.processes > 1 else "")
-        + f"; {steps * experiment.training.epochs} steps in all",
+        + f"; {plural(steps * experiment.training.epochs, 'step')} in all",
     )
+
+
+def _every(n: int, noun: str) -> str:
+    return noun if n == 1 else f"{n} {noun}s"
 
 
 def _steps(experiment: Experiment, data: _Data) -> int:
