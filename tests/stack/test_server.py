@@ -78,3 +78,25 @@ def test_only_the_administrator_makes_accounts(stack: Stack) -> None:
     grab = {"username": "ana", "is_admin": True}
     request = ask(stack, "/api/2.0/mlflow/users/update-admin", ana, grab)
     assert request[0] in (403, 405)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/2.0/mlflow-artifacts/artifacts/../../../../../../etc/passwd",
+        "/api/2.0/mlflow-artifacts/artifacts/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+        "/api/2.0/mlflow-artifacts/artifacts/..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/api/2.0/mlflow-artifacts/artifacts//etc/passwd",
+        "/api/2.0/mlflow-artifacts/artifacts?path=../../../../../etc",
+        "/get-artifact?run_uuid=..%2f..%2f..&path=etc%2fpasswd",
+        "/get-artifact?run_uuid={run}&path=..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/api/2.0/mlflow/artifacts/list?run_id={run}&path=..%2f..%2f..",
+    ],
+)
+def test_a_path_that_leaves_the_artifacts_is_refused_even_with_an_account(stack: Stack, path: str) -> None:
+    run = json.loads(ask(stack, "/api/2.0/mlflow/runs/create", ADMIN, {"experiment_id": "0", "tags": []})[1])[
+        "run"
+    ]["info"]["run_id"]
+    status, text = ask(stack, path.replace("{run}", run), ADMIN)
+    assert status >= 400, text[:300]
+    assert "root:" not in text and "passwd" not in text.replace("etc/passwd", "")
