@@ -84,3 +84,12 @@ def test_with_the_line_new_stimuli_are_no_longer_out_of_scope() -> None:
     without = findings(records, items="no analysis by items: none", **options)
     assert dict(without.scope)["new stimuli"] == "NO (fixed)"
     assert "no analysis by items: none" in without.unsupported
+
+
+def test_stimuli_that_not_all_runs_were_scored_on_do_not_make_up_the_number() -> None:
+    items, _ = made_up()
+    lost = {recording for recording, number in items.stimulus.items() if number >= 4}
+    scores = dict(items.scores)
+    scores["new0"] = {name: r for name, r in scores["new0"].items() if name not in lost}
+    found = line(Items(scores, items.stimulus))
+    assert found == "no analysis by items: 4 test stimuli were scored in all runs, 5 are needed"

@@ -11,7 +11,7 @@ from tests.comparison.study import run as make_run
 
 from ablab.comparison.mechanism import decide, diagnose_mechanism
 from ablab.comparison.mechanism_evidence import different_toggles
-from ablab.comparison.mechanism_values import Evidence, MechanismReport, MechanismVerdict
+from ablab.comparison.mechanism_values import Change, Evidence, MechanismReport, MechanismVerdict
 from ablab.errors import NotFoundError
 from ablab.spec.experiment import Experiment, Improvements, Simulated
 from ablab.spec.grid import Analysis, Control
@@ -264,3 +264,8 @@ def test_groups_stand_front_to_rear_with_the_stack_first() -> None:
 
 def test_nothing_known_is_unresolved() -> None:
     assert decide(Evidence("head", 5), 0.01) == "UNRESOLVED"
+
+
+def test_the_factor_of_change_is_the_middle_of_its_interval() -> None:
+    # One seed of ten times the size: the ratio of the means, 1.9, lies outside the interval.
+    assert Change(reference=1.0, treatment=1.9, low=0.9, high=1.6).factor == pytest.approx(1.2)

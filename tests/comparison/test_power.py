@@ -47,3 +47,8 @@ def test_seeds_needed_are_the_fewest_that_detect() -> None:
 
 def test_seeds_cannot_buy_off_few_subjects() -> None:
     assert seeds_needed(0.05, 0.001, 0.001, n_subjects=4, effect=0.01) is None
+
+
+def test_two_seeds_detect_nothing_since_no_test_is_made_of_them() -> None:
+    assert detectable(0.01, 0.01, 0.01, n_subjects=20, n_seeds=2) == math.inf
+    assert detectable(0.01, 0.01, 0.01, n_subjects=20, n_seeds=3) < math.inf

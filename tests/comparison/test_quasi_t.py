@@ -143,3 +143,18 @@ def test_subjects_as_the_only_random_factor_would_be_wrong() -> None:
     usual = stats.ttest_1samp(d.mean(axis=-1), 0, axis=-1).pvalue
     assert (usual < 0.05).mean() > 0.5
     assert (crossed_quasi_t(d).p_value < 0.05).mean() <= 0.065
+
+
+def test_few_subjects_are_held_as_strictly_as_few_seeds() -> None:
+    rng = np.random.default_rng(0)
+    for n_subjects in (2, 3, 4):
+        found = crossed_quasi_t(studies(rng, 4000, n_subjects, 10, (0.01, 0.005, 0.005)))
+        assert (found.df <= n_subjects - 1).all()
+        assert (found.p_value < 0.05).mean() < 0.065  # uncapped 10 % with two subjects
+
+
+def test_three_by_three_by_hand() -> None:
+    found = crossed_quasi_t(np.array([[0.01, 0.03, 0.02], [0.00, 0.05, 0.01], [0.04, 0.06, 0.08]]))
+    # Mean squares .0016, .0007, .00025, as anova_lm of y ~ C(s) + C(k) has them; df would be 2.73.
+    assert float(found.standard_error) == pytest.approx((0.00205 / 9) ** 0.5)
+    assert float(found.df) == 2.0 and not found.floored

@@ -10,7 +10,7 @@ from tests.comparison.study import FULL, run
 from ablab.comparison.two_runs import compare_runs
 from ablab.errors import InputError, MixedRecordsError
 from ablab.reporting.two_runs import as_object, render
-from ablab.spec.experiment import Improvements
+from ablab.spec.experiment import Evaluation, Improvements
 
 RNG = np.random.default_rng(0)
 OURS, THEIRS = RNG.normal(0.15, 0.03, 9), RNG.normal(0.16, 0.03, 9)
@@ -86,3 +86,9 @@ def test_what_cannot_be_compared_is_refused(second: object, error: type[Exceptio
 def test_a_metric_without_subjects_is_refused() -> None:
     with pytest.raises(InputError, match=r"--metric gradient/ratio: has no value per subject"):
         compare_runs(FIRST, SECOND, metric="gradient/ratio")
+
+
+def test_runs_scored_on_segments_of_another_length_are_refused() -> None:
+    short = SECOND.experiment.model_copy(update={"evaluation": Evaluation(segment_seconds=2.0)})
+    with pytest.raises(MixedRecordsError, match="segments of 10 s and 2 s"):
+        compare_runs(FIRST, replace(SECOND, experiment=short))

@@ -202,3 +202,28 @@ def test_of_200_studies_of_the_original_against_itself_at_most_ten_say_improved(
         verdict = verdicts.decide(effect(low, high), sesoi=0.01, correlation=True, declared=True)
         found += verdict.kind == "improved"
     assert found <= 10
+
+
+def test_what_was_not_tested_generalises_to_nothing() -> None:
+    found = dict(verdicts.scope(study(noisy(0.02, seeds=2))))
+    assert found["new subjects"] == found["new seeds"] == "NO (not tested)"
+
+
+def test_a_scope_per_subject_of_runs_on_many_subjects_is_warned_of() -> None:
+    found = study(noisy(0.02), analysis=Analysis(model_scope="per_subject"))
+    assert any("trained on up to 8 subjects each" in note for note in found.notes)
+    assert not study(noisy(0.02)).notes
+
+
+def test_a_metric_without_subjects_is_tested_over_seeds_whatever_the_scope() -> None:
+    found = study(noisy(0.02), analysis=Analysis(model_scope="per_subject"), metric="train/loss")
+    assert found.primary is not None and found.primary.effect is not None
+    assert found.primary.effect.test.name == "paired t-test over seeds"
+    assert not found.notes
+
+
+def test_more_subjects_are_not_asked_for_where_it_is_seeds_that_differ() -> None:
+    by_seed = np.random.default_rng(0).normal(0, 0.5, (1, 5)) + np.zeros((8, 1))
+    row = study(by_seed).primary
+    assert row is not None and row.effect is not None
+    assert verdicts.needed(row.effect, study(by_seed)) == "not even 200 seeds would detect .010"

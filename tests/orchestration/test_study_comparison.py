@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import tiny
 from ablab.designs.expand import expand
 from ablab.errors import InputError, MixedRecordsError, NotFoundError
 from ablab.orchestration.declared import declare, studies_folder
-from ablab.orchestration.study_comparison import compare_study, study_findings
+from ablab.orchestration.study_comparison import _floor, compare_study, study_findings
 from ablab.paths import Paths
 from ablab.spec.load import LoadedGrid, load_grid
 from ablab.spec.record import SubjectScore
@@ -130,3 +131,15 @@ def test_placebo_arms_are_held_and_paired_with_the_seeds_of_the_grid(tmp_path: P
         "no_eeg": "no difference",
     }
     assert [arm.effect.n_seeds for arm in found.placebos] == [3, 3]
+
+
+def test_there_is_no_floor_where_cells_train_on_different_shares_of_the_data(
+    tmp_path: Path, paths: Paths
+) -> None:
+    loaded, store = tiny.loaded(tmp_path), MemoryStore()
+    _finish(store, loaded)
+    records = list(store.records(loaded.study))
+    part = records[0].experiment.dataset.model_copy(update={"train_fraction": 0.25})
+    records[0] = replace(records[0], experiment=records[0].experiment.model_copy(update={"dataset": part}))
+    value, reason = _floor(records, paths, compute=False)
+    assert value is None and reason is not None and "cells differ in dataset.train_fraction" in reason

@@ -112,3 +112,15 @@ def test_levels_are_in_order_of_appearance_the_reference_first_the_full_level_la
     cells = [{"a": "gated", "b": 1}, {"a": "none", "b": 1}, {"a": "global", "b": 1}]
     assert levels_of(cells, cells[1], cells[0]) == {"a": ("none", "global", "gated")}
     assert levels_of(cells, cells[1], None) == {"a": ("none", "gated", "global")}
+
+
+def test_backgrounds_are_given_up_before_fewer_seeds_are_left_than_can_be_tested() -> None:
+    records = [
+        record
+        for record in table(additive, seeds=range(3))
+        if record.seed < 2 or record.factors["improvements.mlp_head"] is True
+    ]
+    grid, scores = arranged(records)
+    contrast = full_contrast(grid, scores, 2)  # six backgrounds share two seeds, three of them all three
+    assert contrast.n_backgrounds == 3
+    assert len(scores.combine(contrast.weights).seeds) == 3

@@ -12,6 +12,7 @@ from tests.reporting.study.made import report_of
 
 from ablab.reporting.study.answer import answer
 from ablab.spec.experiment import SplitFolder
+from ablab.spec.grid import Analysis
 
 
 def real(records: list) -> list:
@@ -131,3 +132,29 @@ def test_accepted_leakage_is_a_remark() -> None:
     assert answer(report_of(records, floor=0.01)).remarks == (
         "Training segments stand again in validation or test; accepted because: a trial.",
     )
+
+
+def test_equivalence_shows_the_interval_that_decided() -> None:
+    records = real(two_arms(noise(0.001, sd=0.02)))
+    row = report_of(records).comparison.primary
+    assert row is not None and row.effect is not None
+    test = row.effect.test
+    assert test.equivalence_high is not None and test.ci_high is not None
+    limit = (test.equivalence_high + test.ci_high) / 2
+    text = sentence(records, analysis=Analysis(sesoi=limit))
+    assert "makes no difference to test r that matters: +0.001, 90 % interval [" in text
+
+
+def test_the_highest_cell_is_none_of_the_controls() -> None:
+    records = real([run(seed=seed) for seed in range(3)])
+    lucky = [
+        replace(
+            each,
+            cell=f"{each.cell},control=a_a",
+            label="a control",
+            subjects=tuple(replace(score, test=0.9) for score in each.subjects),
+        )
+        for each in records
+    ]
+    text = sentence([*records, *lucky], reference=None, treatment=None)
+    assert "a control" not in text and "the highest test r is 0.150" in text
