@@ -70,7 +70,7 @@ def shortened(words: str, width: float) -> str:
     """The words, cut to what ``width`` holds, as text at ``CHARACTER`` a character.
 
     >>> shortened("gated·mlp·gs2", 1000), shortened("gated·mlp·gs2", 60)
-    ('gated·mlp·gs2', 'gated·ml…')
+    ('gated·mlp·gs2', 'gated·m…')
     """
     most = max(int(width / CHARACTER), 4)
     return words if len(words) <= most else f"{words[: most - 1]}…"
