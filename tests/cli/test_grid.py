@@ -96,8 +96,13 @@ def test_a_grid_from_plan_to_logs(file: str, paths: Paths, root: Path) -> None:
     )
     assert shown[2] == "state   done 4   stale 0   missing 0    -> to run 0"
     assert shown[3] == "cost    nothing to run"
-    assert shown[4].startswith("power   2 seeds detect ")
-    assert "(variances of the finished runs); SESOI 0.010: " in shown[4]
+    needed = "(3 seeds and 2 subjects are the fewest)"
+    assert shown[4] == f"power   2 seeds, 2 subjects: no test is possible {needed}"
+    more = ("--set", "grid.seeds=[0, 1, 2]", "--study", "tinygrid")
+    shown = ablab("grid", "plan", file, *more).stdout.splitlines()
+    (power,) = (line for line in shown if line.startswith("power "))
+    assert power.startswith("power   3 seeds detect ")
+    assert "(variances of the finished runs); SESOI 0.010: " in power
 
     status = checked(ablab("grid", "status", "tinygrid", "--json"), "grid_status", root)
     assert (status["finished"], status["orchestrator"]) == (4, None)
@@ -147,7 +152,8 @@ def test_a_pilot_measures_for_the_plan_and_stays_out_of_the_comparison(
     assert pilot["go"] == (not pilot["reasons"])
     shown = ablab("grid", "plan", file).stdout
     assert "cost    pilot " in shown
-    assert "(pilot variances)" in shown
+    more = ("--set", "grid.seeds=[0, 1, 2]", "--study", "tinygrid")
+    assert "(pilot variances)" in ablab("grid", "plan", file, *more).stdout
     assert "missing 4    -> to run 4" in shown
     compared = ablab("compare", "tinygrid")
     assert compared.exit_code == 2

@@ -101,7 +101,10 @@ def _power(plan: Plan) -> str:
         return "power   unknown; a pilot or finished runs of both cells of the contrast give the variances"
     seeds = "1 seed" if power.n_seeds == 1 else f"{power.n_seeds} seeds"
     if math.isinf(power.detectable):
-        return f"power   {seeds}, {power.n_subjects} subjects: no test is possible"
+        from ablab.comparison.quasi_t import LEAST_SEEDS  # an offline plan has no need of numpy
+
+        fewest = f"({LEAST_SEEDS} seeds and 2 subjects are the fewest)"
+        return f"power   {seeds}, {power.n_subjects} subjects: no test is possible {fewest}"
     verdict = "enough" if power.detectable <= power.sesoi else "too few seeds"
     few = "; fewer than 5 seeds read exploratory" if power.n_seeds < 5 else ""
     return (
