@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from acts import STRAY_LINE
+from acts import STRAY_LINE, act
 from hand_made import trial
 from launcher_contract import LauncherContract, Make, run
 from tests.processes import still_running
@@ -185,6 +185,21 @@ def test_a_signal_to_the_process_group_leaves_the_forkserver_to_the_orchestrator
     run([trial("finish", 1)], launcher)
     assert server.is_running()
     assert isinstance(heard[-1], Finished)
+
+
+@pytest.mark.parametrize("given", ["1", "0,1", None])
+def test_a_trial_sees_the_gpus_of_the_process_that_starts_it_not_those_of_the_forkserver(
+    place: Place, heard: list[Event], monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    launcher = LocalLauncher(act, place, heard.append, 1)
+    run([trial("gpus", 0)], launcher)  # the forkserver runs from here on at the latest
+    if given is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    run([trial("gpus", 1)], launcher)
+    assert [event.run_id for event in heard if isinstance(event, Finished)] == ["0", given or ""]
 
 
 def test_a_killed_forkserver_is_replaced(place: Place, heard: list[Event]) -> None:

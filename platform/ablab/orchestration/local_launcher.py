@@ -128,7 +128,7 @@ class LocalLauncher:
         for attempt in range(1, _STARTS + 1):
             process = self._context.Process(
                 target=worker_process.main,
-                args=(self._act, trial, self._place, writer, gpus),
+                args=(self._act, trial, self._place, writer, gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
                 name=trial.name,
                 daemon=False,  # a daemonic process may start no children of its own
             )

@@ -43,12 +43,23 @@ _SAVING_SECONDS = 1.5
 has to fit into five."""
 
 
-def main(act: Act, trial: Trial, place: Place, connection: Connection, gpus: tuple[str, ...]) -> None:
-    """Run one trial in this process and send what it emits through ``connection``."""
+def main(
+    act: Act,
+    trial: Trial,
+    place: Place,
+    connection: Connection,
+    gpus: tuple[str, ...],
+    visible: str | None,
+) -> None:
+    """Run one trial in this process and send what it emits through ``connection``.
+
+    visible: ``CUDA_VISIBLE_DEVICES`` of the process that starts the trial; ``gpus`` come before it.
+    """
     os.setsid()  # its own process group: a Ctrl-C in the terminal is the orchestrator's to handle
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The forkserver's own is that of its start; Ray gives each task of one process other GPUs.
+    _set("CUDA_VISIBLE_DEVICES", ",".join(gpus) if gpus else visible)
     if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
         # The numbers of those GPUs are others now: the one of --device cuda:3 is the first that is seen.
         place = replace(place, device="auto" if place.device == "auto" else "cuda")
     take(place)
@@ -78,10 +89,14 @@ def take(place: Place) -> None:
     """Make the surroundings what ``place`` says; the forkserver's own may be another process's."""
     os.chdir(place.folder)
     os.environ["ABLAB_HOME"] = str(place.root)
-    if place.store_uri is None:
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    _set("MLFLOW_TRACKING_URI", place.store_uri)
+
+
+def _set(variable: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(variable, None)
     else:
-        os.environ["MLFLOW_TRACKING_URI"] = place.store_uri
+        os.environ[variable] = value
 
 
 def _redirect(file: Path) -> None:
