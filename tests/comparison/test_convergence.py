@@ -1,15 +1,27 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
+from tests.comparison import lifelines_oracle
 from tests.comparison.study import FULL, ORIGINAL, run
 
-from ablab.comparison.convergence import CURVE, Convergence, convergence, in_epochs, kaplan_meier, survival
+from ablab.comparison.convergence import (
+    CURVE,
+    Arrival,
+    Convergence,
+    convergence,
+    in_epochs,
+    kaplan_meier,
+    survival,
+)
 from ablab.spec.experiment import Experiment, Simulated, Training
 from ablab.spec.record import RunRecord
+
+LIFELINES = json.loads(lifelines_oracle.FILE.read_text())["cases"]
 
 EPOCHS = 10
 STEPS = 7
@@ -68,6 +80,24 @@ def test_a_late_best_epoch_is_not_slow_learning() -> None:
     assert found.treatment.epochs == (2,)
 
 
+@pytest.mark.parametrize("name", LIFELINES)
+def test_curve_and_restricted_mean_equal_lifelines(name: str) -> None:
+    case = LIFELINES[name]
+    runs = zip(case["times"], case["reached"], strict=True)
+    arrivals = [Arrival(FULL, seed, epoch, reached) for seed, (epoch, reached) in enumerate(runs)]
+    other_cell = Arrival(ORIGINAL, 0, 1, True)
+    found = [survival(FULL, [*arrivals, other_cell], tau) for tau in case["taus"]]
+    theirs = case["lifelines"]
+    assert found[0].epochs == tuple(theirs["epochs"])
+    assert found[0].below == pytest.approx(theirs["below"])
+    assert [each.restricted_mean for each in found] == pytest.approx(theirs["restricted_means"])
+
+
+def test_what_lifelines_computed_is_of_the_cases_as_they_stand() -> None:
+    kept = {name: {key: case[key] for key in case if key != "lifelines"} for name, case in LIFELINES.items()}
+    assert kept == lifelines_oracle.CASES
+
+
 @pytest.mark.parametrize("rng_seed", range(4))
 def test_kaplan_meier_equals_statsmodels(rng_seed: int) -> None:
     from statsmodels.duration.survfunc import SurvfuncRight
@@ -83,8 +113,6 @@ def test_kaplan_meier_equals_statsmodels(rng_seed: int) -> None:
 
 def test_the_restricted_mean_is_the_mean_of_restricted_times_where_all_are_seen_up_to_tau() -> None:
     times = [3.0, 5.0, 5.0, 9.0, 10.0, 10.0]
-    from ablab.comparison.convergence import Arrival
-
     arrivals = [Arrival(FULL, i, t, t < 10) for i, t in enumerate(times)]
     for tau in (4.0, 8.0, 10.0):
         assert survival(FULL, arrivals, tau).restricted_mean == pytest.approx(np.minimum(times, tau).mean())
