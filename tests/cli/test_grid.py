@@ -164,6 +164,10 @@ def test_a_pilot_measures_for_the_plan_and_stays_out_of_the_comparison(
     ("arguments", "text"),
     [
         (("run", "grid.yaml", "--workers", "0"), "'0' is neither 'auto' nor a whole number above 0"),
+        (
+            ("run", "grid.yaml", "--launcher", "inline", "--workers", "2"),
+            "error: --workers 2: the inline launcher",
+        ),
         (("run", "grid.yaml", "--study", "../x"), "--study: '../x' is no plain name"),
         (("run", "grid.yaml", "--launcher", "slrum"), "no launcher 'slrum' (did you mean 'slurm'?)"),
         (

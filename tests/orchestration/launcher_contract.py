@@ -21,6 +21,8 @@ Make = Callable[[int], Launcher]
 class LauncherContract:
     name: str
     options: tuple[str, ...] = ()
+    several: int = 2
+    """``--workers`` where trials may overlap; 1 of a launcher that takes no more."""
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Place:
@@ -48,7 +50,7 @@ class LauncherContract:
 
     def test_every_trial_ends_exactly_once(self, make: Make, heard: list[Event]) -> None:
         planned = [trial("finish", 0), trial("raise", 1), trial("vanish", 2), trial("finish", 3)]
-        run(planned, make(2))
+        run(planned, make(self.several))
         ends = [event for event in heard if isinstance(event, End)]
         assert sorted(event.key for event in ends) == sorted(each.key for each in planned)
         assert sum(isinstance(event, Finished) for event in ends) == 2

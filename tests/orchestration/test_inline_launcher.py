@@ -8,12 +8,18 @@ import pytest
 from hand_made import trial
 from launcher_contract import LauncherContract, Make, run
 
+from ablab.errors import InputError
 from ablab.orchestration.events import Event, Finished, Killed
 from ablab.orchestration.interruption import interruptible, shielded
 
 
 class TestInlineLauncher(LauncherContract):
     name = "inline"
+    several = 1
+
+    def test_several_workers_are_refused_and_not_ignored(self, make: Make) -> None:
+        with pytest.raises(InputError, match="--workers 2: the inline launcher trains one trial at a time"):
+            make(2)
 
     def test_the_trial_runs_in_the_calling_process(self, make: Make, heard: list[Event]) -> None:
         run([trial("finish")], make())

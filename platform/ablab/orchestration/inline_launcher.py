@@ -6,6 +6,7 @@ import traceback
 from collections import deque
 from collections.abc import Sequence
 
+from ablab.errors import InputError
 from ablab.orchestration.events import Emit, End, Event, Failed, Killed
 from ablab.orchestration.gpus import refuse_too_few
 from ablab.orchestration.interruption import exposed
@@ -93,5 +94,10 @@ class InlineLauncher:
 
 def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
     """See `ablab.orchestration.launchers.MakeLauncher`."""
+    if request.workers is not None and request.workers > 1:
+        raise InputError(
+            f"--workers {request.workers}: the inline launcher trains one trial at a time, in this process; "
+            "leave --workers out, or use --launcher local"
+        )
     refuse_too_few((trial.cell for trial in request.trials), place.device, request.gpus_per_trial)
     return InlineLauncher(act, place, emit)
