@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ablab.errors import NotFoundError
+from ablab.orchestration.after_all import finished_after_all
 from ablab.orchestration.events import Emit, End, Event, Finished
 from ablab.orchestration.launchers import Act, Place
 from ablab.orchestration.lease import STALE_SECONDS, find
@@ -76,11 +76,4 @@ def end_of_earlier_attempt(trial: Trial, place: Place, run_id: str) -> Finished 
     take(place)
     from ablab.tracking.open import open_store
 
-    store = open_store(Paths(place.root), patient=True)
-    try:
-        if store.find(run_id).status != "finished":
-            return None
-    except NotFoundError:  # deleted meanwhile; the next attempt opens another
-        return None
-    record = next(each for each in store.records(trial.study, place.role) if each.run_id == run_id)
-    return Finished(trial.key, run_id, record.seconds, record.metrics, record.subjects)
+    return finished_after_all(trial, place.role, run_id, open_store(Paths(place.root), patient=True))

@@ -9,8 +9,9 @@ import functools
 import time
 from collections.abc import Callable
 
-from ablab.errors import NotFoundError, StoreError
+from ablab.errors import StoreError
 from ablab.orchestration.act import train
+from ablab.orchestration.after_all import finished_after_all
 from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started, Warned
 from ablab.orchestration.interruption import requests, shielded
 from ablab.orchestration.launcher_table import LauncherKind
@@ -166,9 +167,9 @@ class Session:
                 self.finished.append(event)
                 self._queue.finished(event)
                 self._progress.finished(trial, event.seconds, event.metrics)
-            case Failed() if event.key not in self._reasons:
-                self._failed(trial, event)
-            case Failed() | Killed() if event.key in self._reasons:  # however it left: it was told to
+            case Failed() | Killed() if event.key not in self._reasons:
+                self._ended_early(trial, event)
+            case Failed() | Killed():  # however it left: it was told to
                 self._ended += 1
                 reason = self._reasons[event.key]
                 run_id = self._settle(event, reason)
@@ -176,24 +177,26 @@ class Session:
                     self._store.tag(run_id, {"ended": reason})
                 self._queue.failed(trial.key, run_id)
                 self._progress.ended(trial, reason)
-            case Killed():
-                self._killed += 1
-                run_id = self._settle(event, event.reason)
-                self._queue.failed(trial.key, run_id)
-                self._progress.killed(trial, event.reason)
 
         for key, why in self._queue.unwanted().items():
             self._reasons[key] = why
             self._ended += self._again.pop(key, None) is not None  # it waits for another try, which it loses
             self._launcher.end(key, why)
 
-    def _failed(self, trial: Trial, event: Failed) -> None:
-        run_id = self._settle(event, event.error)
+    def _ended_early(self, trial: Trial, event: Failed | Killed) -> None:
+        run_id = self._settle(event, event.error if isinstance(event, Failed) else event.reason)
         finished = None if event.closed or self._unsettled else self._finished_after_all(trial, event.run_id)
         if finished is not None:
             clear(run_folder(trial.key, finished.run_id, self._paths))
             self._hear(finished)
-            return
+        elif isinstance(event, Failed):
+            self._failed(trial, event, run_id)
+        else:
+            self._killed += 1
+            self._queue.failed(trial.key, run_id)
+            self._progress.killed(trial, event.reason)
+
+    def _failed(self, trial: Trial, event: Failed, run_id: str | None) -> None:
         failure = Failure(trial.key, trial.cell.id, event.error)
         how = self._retries.grants(event, alone=not self._launcher.in_flight)
         if how is not None:
@@ -216,15 +219,12 @@ class Session:
 
     def _finished_after_all(self, trial: Trial, run_id: str | None) -> Finished | None:
         """What a worker that died had told the store of its run, and could not tell us any more."""
+        if run_id is None:
+            return None
         try:
-            for record in self._store.records(trial.study, self._role):
-                if record.run_id == run_id and record.status == "finished":
-                    return Finished(
-                        trial.key, record.run_id, record.seconds, dict(record.metrics), record.subjects
-                    )
-        except (StoreError, NotFoundError):
-            pass
-        return None
+            return finished_after_all(trial, self._role, run_id, self._store)
+        except StoreError:
+            return None
 
     def _settle(self, event: Failed | Killed, reason: str) -> str | None:
         """Close the run of a trial that could not do it itself; returns the run's id where there is one."""

@@ -17,6 +17,7 @@ from typing import cast
 from ablab.data.corpus import Corpus
 from ablab.data.datasets import open_corpus
 from ablab.errors import DataError, NonFiniteLossError, Problem, StoreError, StudyLockedError
+from ablab.orchestration.after_all import finished_after_all
 from ablab.orchestration.events import Advanced, Emit, Failed, Finished, Killed, Started, Warned
 from ablab.orchestration.failures import explain
 from ablab.orchestration.interruption import deferred, shielded
@@ -30,7 +31,7 @@ from ablab.spec.trial import Trial
 from ablab.tracking.open import open_store
 from ablab.tracking.provenance import run_fingerprint
 from ablab.tracking.recording import StoreObserver
-from ablab.tracking.store import RunStore, RunWriter
+from ablab.tracking.store import FinishedAfterAllError, RunStore, RunWriter
 from ablab.tracking.tensorboard import TensorBoardObserver
 from ablab.training.observer import Observer, Observers
 from ablab.training.restart import Origin, Restart, find, states
@@ -68,6 +69,13 @@ def _attempt(trial: Trial, place: Place, emit: Emit, paths: Paths, store: RunSto
     except KeyboardInterrupt:
         emit(Killed(trial.key, run_id, "interrupted", closed=False))
         raise
+    except FinishedAfterAllError as found:
+        finished = finished_after_all(trial, place.role, found.run_id, store)
+        assert finished is not None, "the store has just said so"
+        clear(run_folder(trial.key, found.run_id, paths))
+        emit(Started(trial.key, found.run_id))
+        emit(finished)
+        return
     except Exception as error:
         cause, line = explain(error, paths.root)
         emit(Failed(trial.key, run_id, line, closed=False, cause=cause, traceback=traceback.format_exc()))

@@ -96,6 +96,14 @@ class BaselineRun:
     subjects: tuple[SubjectScore, ...]
 
 
+class FinishedAfterAllError(Exception):
+    """The run of a key was found finished once all that an earlier attempt had left of it was delivered."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
 class RunWriter(Protocol):
     """Writes one run while it trains."""
 
@@ -136,7 +144,11 @@ class RunStore(Protocol):
         """Whether the store is there; known within seconds."""
 
     def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
-        """Create or continue the run of this trial, with its spec, params, tags and provenance."""
+        """Create or continue the run of this trial, with its spec, params, tags and provenance.
+
+        Raises FinishedAfterAllError where an attempt with the same code had finished it and died before that
+        was delivered: nothing is left to train.
+        """
 
     def studies(self) -> tuple[str, ...]:
         """Names of all studies, the one written to last first."""

@@ -27,6 +27,7 @@ from ablab.tracking.mlflow.rows import (
     status,
 )
 from ablab.tracking.mlflow.writer import MlflowWriter
+from ablab.tracking.store import FinishedAfterAllError
 from ablab.tracking.tags import level_text
 
 
@@ -78,9 +79,11 @@ def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> 
     """Continue the run of this key and role, or begin a new one and mark what it replaces.
 
     Waits for a store that is away as long as the connection has patience: a run gets its id from the store.
-    What an earlier attempt left in the run's journal arrives before anything else is written.
+    What an earlier attempt left in the run's journal arrives before anything else is written. Raises
+    FinishedAfterAllError where that finishes it.
     """
-    for left in deliver_left(connection, paths, lambda head: head.key == trial.key).left:
+    delivery = deliver_left(connection, paths, lambda head: head.key == trial.key)
+    for left in delivery.left:
         raise StoreError(f"what an earlier attempt left in {left.folder} has to arrive first: {left.reason}")
     client = connection.client
     experiment = open_study(connection, paths, trial.study)
@@ -104,6 +107,10 @@ def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> 
     before = earlier()
     last = before[-1] if before else None
 
+    if last is not None and last.run_id in delivery.delivered and status(last) == "finished":
+        code = provenance.run_fingerprint(trial.cell.experiment)
+        if last.tags.get("code_fingerprint") == code:
+            raise FinishedAfterAllError(last.run_id)
     if last is None or status(last) == "finished":
         run_id = connection.call("open a run", begin)
         writer = MlflowWriter(
