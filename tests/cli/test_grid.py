@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from ablab.cli.main import cli
 from ablab.orchestration.lock import study_lock
 from ablab.paths import Paths
+from ablab.tracking.memory import MemoryStore
 
 EXPERIMENT = """
 name: tiny
@@ -188,7 +189,7 @@ def test_wrong_input_ends_in_exit_code_2(
 
 
 def test_a_second_orchestrator_is_refused_and_told_of_the_first(file: str, paths: Paths) -> None:
-    with study_lock("tinygrid", paths):
+    with study_lock("tinygrid", paths, MemoryStore()):
         result = ablab("grid", "run", file, "--json")
     assert result.exit_code == 1
     assert result.stdout == ""

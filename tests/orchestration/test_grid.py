@@ -192,7 +192,10 @@ def test_an_interruption_closes_the_run_as_killed_and_the_next_run_goes_on(
 
 
 def test_a_locked_study_is_refused(grid: LoadedGrid, paths: Paths, store: MemoryStore) -> None:
-    with study_lock("tinygrid", paths), pytest.raises(StudyLockedError, match=f"process {os.getpid()}"):
+    with (
+        study_lock("tinygrid", paths, MemoryStore()),
+        pytest.raises(StudyLockedError, match=f"process {os.getpid()}"),
+    ):
         run_grid(grid, paths=paths, store=store, launcher="inline")
 
 

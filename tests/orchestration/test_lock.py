@@ -24,14 +24,19 @@ import sys, time
 from pathlib import Path
 from ablab.orchestration.lock import study_lock
 from ablab.paths import Paths
-with study_lock("quick", Paths(Path(sys.argv[1]))):
+from ablab.tracking.memory import MemoryStore
+with study_lock("quick", Paths(Path(sys.argv[1])), MemoryStore()):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
 def test_a_second_orchestrator_is_refused_and_told_who_holds_the_study(paths: Paths) -> None:
-    with study_lock("quick", paths), pytest.raises(StudyLockedError) as refused, study_lock("quick", paths):
+    with (
+        study_lock("quick", paths, MemoryStore()),
+        pytest.raises(StudyLockedError) as refused,
+        study_lock("quick", paths, MemoryStore()),
+    ):
         pass
     text = str(refused.value)
     assert text.startswith("study 'quick' is being run by process ")
@@ -41,7 +46,7 @@ def test_a_second_orchestrator_is_refused_and_told_who_holds_the_study(paths: Pa
 
 def test_status_names_the_holder(paths: Paths) -> None:
     assert holder("quick", paths) is None
-    with study_lock("quick", paths):
+    with study_lock("quick", paths, MemoryStore()):
         assert str(holder("quick", paths)).startswith(
             f"process {os.getpid()} on {socket.gethostname()} since 20"
         )
@@ -49,13 +54,13 @@ def test_status_names_the_holder(paths: Paths) -> None:
 
 
 def test_another_study_is_free(paths: Paths) -> None:
-    with study_lock("quick", paths), study_lock("slow", paths):
+    with study_lock("quick", paths, MemoryStore()), study_lock("slow", paths, MemoryStore()):
         pass
 
 
 def test_a_study_is_free_again_after_the_block(paths: Paths) -> None:
     for _ in range(2):
-        with study_lock("quick", paths):
+        with study_lock("quick", paths, MemoryStore()):
             pass
 
 
@@ -63,11 +68,14 @@ def test_a_killed_holder_releases_the_study(paths: Paths) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, str(paths.root)], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(StudyLockedError, match=f"process {other.pid} on"), study_lock("quick", paths):
+        with (
+            pytest.raises(StudyLockedError, match=f"process {other.pid} on"),
+            study_lock("quick", paths, MemoryStore()),
+        ):
             pass
         other.kill()
         other.wait()
-        with study_lock("quick", paths):
+        with study_lock("quick", paths, MemoryStore()):
             pass
 
 

@@ -18,6 +18,7 @@ from ablab.orchestration.grid import run_grid
 from ablab.orchestration.lock import study_lock
 from ablab.orchestration.migration import migrate
 from ablab.paths import Paths
+from ablab.tracking.memory import MemoryStore
 from ablab.tracking.open import open_store
 from ablab.tracking.sqlite_copy import replaced
 
@@ -67,7 +68,10 @@ def test_an_old_database_is_brought_up_to_date(paths: Paths, tmp_path: Path) -> 
 def test_a_running_study_is_left_alone(paths: Paths) -> None:
     old_database(paths.mlflow_db)
     before = paths.mlflow_db.read_bytes()
-    with study_lock("kept", paths), pytest.raises(StudyLockedError, match="'kept' is being run by process"):
+    with (
+        study_lock("kept", paths, MemoryStore()),
+        pytest.raises(StudyLockedError, match="'kept' is being run by process"),
+    ):
         migrate(paths, open_store(paths))
     assert paths.mlflow_db.read_bytes() == before
 

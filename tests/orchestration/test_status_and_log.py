@@ -40,7 +40,7 @@ def test_status_counts_runs_by_cell_and_names_what_failed(store: MemoryStore, pa
 
 
 def test_status_names_the_orchestrator(store: MemoryStore, paths: Paths) -> None:
-    with study_lock("quick", paths):
+    with study_lock("quick", paths, MemoryStore()):
         status = study_status("quick", paths=paths, store=store)
     assert status.orchestrator is not None
     assert status.orchestrator.startswith("process ")

@@ -86,6 +86,9 @@ def test_one_goes_on_where_the_other_stopped_across_a_restart_of_the_database(
     mine = tiny.write(bea.folder, epochs=4, seeds=(0, 1))
     process = bea.start("grid", "run", mine, "--workers", "1", "--json")
     _await_first_run(stack)
+    tiny.write(cem.folder, epochs=4, seeds=(0, 1))
+    with pytest.raises(AssertionError, match=f"study 'tinygrid' is being run by process {process.pid} on "):
+        cem.run("grid", "run", cem.folder / "grid.yaml")  # a state root of its own, so no lease says so
     stack.postgres.stop()
     time.sleep(3)
     stack.postgres.start()

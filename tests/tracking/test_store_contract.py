@@ -50,6 +50,19 @@ class TestStoreContract:
         assert datetime.fromisoformat(record.started).utcoffset() is not None
         assert 0 <= record.seconds < 60
 
+    def test_texts_are_kept_with_a_study(self, store: RunStore, study: str):
+        assert store.study_tag(study, "claim") is None
+        store.tag_study(study, "claim", None)  # nothing to remove, and no study is made
+        assert study not in store.studies()
+        store.tag_study(study, "claim", "one")
+        store.tag_study(study, "claim", "two")
+        store.tag_study(study, "other", "three")
+        assert study in store.studies()
+        assert (store.study_tag(study, "claim"), store.study_tag(study, "other")) == ("two", "three")
+        store.tag_study(study, "claim", None)
+        assert (store.study_tag(study, "claim"), store.study_tag(study, "other")) == (None, "three")
+        assert store.states(study) == ()
+
     def test_states_tell_where_a_run_stands(self, store: RunStore, study: str, make_trial, scores: Scores):
         assert store.states(study) == ()
         writers = [store.open_run(make_trial(study, seed)) for seed in range(4)]

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Sequence
 
+from ablab.orchestration.claim import claimed
 from ablab.orchestration.grid import opened
 from ablab.orchestration.interruption import interruptible
 from ablab.orchestration.launcher_table import find_launcher, read_options
@@ -59,7 +60,8 @@ def run_experiment(
         key = trial_key(experiment, data, seed)
         trial = Trial(key, study, _cell(loaded), seed, data)
         # The study is shared by all single experiments: what is locked is this one trial of it.
-        with hold(single_lease(study, key, paths), f"{experiment.name} seed {seed}"):
+        what = f"{experiment.name} seed {seed}"
+        with hold(single_lease(study, key, paths), what), claimed(study, store, what, f"claim-{key}"):
             found = standings([trial], store.states(study), code_fingerprint())
             done = tuple(each for each in found if each.progress == "done")
             selection = Selection(() if done else (trial,), done)

@@ -74,7 +74,7 @@ def run_grid(
     options = read_options(kind, launcher_options)
     gpus = loaded.grid.resources.gpus_per_trial
     device = device_for(device, gpus)
-    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths):
+    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths, store):
         states = settled_states(study, "seed", paths, store, progress)
         trials = planned(loaded, functools.partial(opened, paths=paths, progress=progress))
         code = code_fingerprint()

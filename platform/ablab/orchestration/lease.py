@@ -146,7 +146,7 @@ def hold(file: Path, what: str, lost: Callable[[], None] | None = None) -> Itera
         raise
     beat = threading.Thread(
         target=_beat,
-        args=(file, what, descriptor, holder, stop, lost or _end_this_process),
+        args=(file, what, descriptor, holder, stop, lost or end_this_process),
         name=f"heartbeat of {what}",
         daemon=True,
     )
@@ -232,7 +232,8 @@ def _is_ours(file: Path, descriptor: int) -> bool:
         return True  # a file server that is away for a moment
 
 
-def _end_this_process() -> None:
+def end_this_process() -> None:
+    """As Ctrl-C would, in good order."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -7,15 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ablab.orchestration import lease
+from ablab.orchestration.claim import claimed
 from ablab.paths import Paths
 from ablab.spec.record import Role
 from ablab.spec.trial import Trial
+from ablab.tracking.store import RunStore
 
 
 @contextmanager
-def study_lock(study: str, paths: Paths) -> Iterator[None]:
-    """Hold the study; raises StudyLockedError, naming the holder, where another process does."""
-    with lease.hold(paths.lease(study), f"study {study!r}"):
+def study_lock(study: str, paths: Paths, store: RunStore) -> Iterator[None]:
+    """Hold the study, in this state root and in its store where others share that.
+
+    Raises StudyLockedError, naming the holder, where another process does; StoreError.
+    """
+    what = f"study {study!r}"
+    with lease.hold(paths.lease(study), what), claimed(study, store, what):
         yield
 
 

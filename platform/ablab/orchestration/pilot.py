@@ -82,7 +82,7 @@ def run_pilot(
     found = cells(loaded.grid, loaded.bases)
     treatment, reference = contrast(loaded.grid, found)
     brief = [_brief(cell, epochs) for cell in (reference, treatment)]
-    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths):
+    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths, store):
         settled_states(study, "pilot", paths, store, progress)
         data = shared_fingerprint(brief, functools.partial(opened, paths=paths, progress=progress))
         trials = [

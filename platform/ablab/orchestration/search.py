@@ -80,7 +80,7 @@ def run_search(
     kind = find_launcher(launcher)
     options = read_options(kind, launcher_options)
     device = device_for(device, loaded.search.resources.gpus_per_trial)
-    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(loaded.study, paths):
+    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(loaded.study, paths, store):
         queue, request = _prepare(loaded, paths, store, workers, stale, progress)
         request = replace(request, options=options)
         session = Session(

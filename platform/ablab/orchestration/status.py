@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ablab.orchestration.claim import claimant
 from ablab.orchestration.lock import holder
 from ablab.paths import Paths
 from ablab.tracking.lookup import no_study
@@ -59,7 +60,8 @@ def study_status(study: str, *, paths: Paths, store: RunStore) -> StudyStatus:
     if not states and study not in (studies := store.studies()):
         raise no_study(study, studies, store.address)
     runs = tuple(state for state in states if state.role == "seed")
-    return StudyStatus(study, runs, sum(state.role == "pilot" for state in states), holder(study, paths))
+    who = holder(study, paths) or claimant(study, store)
+    return StudyStatus(study, runs, sum(state.role == "pilot" for state in states), who)
 
 
 def lines(status: StudyStatus) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def run_gate(
     baseline = current_baseline(regression.baseline, baselines)
     for note in refuse_impossible(regression, baseline):
         progress.note(note)
-    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths):
+    with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(study, paths, store):
         settled_states(study, "candidate", paths, store, progress)
         _close_dead_gates(regression, gates, store, study)
         data = opened(loaded.experiment.dataset, paths, progress)

@@ -148,6 +148,7 @@ class MemoryStore:
         self._touched: dict[str, int] = {}
         self.summaries: dict[str, dict[str, CellSummary]] = {}
         """Study -> cell -> summary."""
+        self._study_tags: dict[tuple[str, str], str] = {}
         self.descriptions: dict[str, str] = {}
         """Study -> description."""
         self.baselines: dict[str, BaselineRun] = {}
@@ -161,6 +162,23 @@ class MemoryStore:
     def tags(self, run_id: str) -> Mapping[str, str]:
         """Tags that were set on a run."""
         return dict(self._runs[run_id].tags)
+
+    @property
+    def is_shared(self) -> bool:
+        """It dies with its process."""
+        return False
+
+    def study_tag(self, study: str, name: str) -> str | None:
+        """A text kept with the study."""
+        return self._study_tags.get((study, name))
+
+    def tag_study(self, study: str, name: str, text: str | None) -> None:
+        """Keep a text with the study, or remove it."""
+        if text is None:
+            self._study_tags.pop((study, name), None)
+        else:
+            self._touch(study)
+            self._study_tags[study, name] = text
 
     def answers(self) -> bool:
         """See `RunStore.answers`."""

@@ -140,8 +140,18 @@ class RunStore(Protocol):
     def address(self) -> str:
         """Where the store is, as a user would name it, without any password."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether commands with another state root may write to it: it does not lie under this one."""
+
     def answers(self) -> bool:
         """Whether the store is there; known within seconds."""
+
+    def study_tag(self, study: str, name: str) -> str | None:
+        """A text kept with the study; None where there is none, or no such study."""
+
+    def tag_study(self, study: str, name: str, text: str | None) -> None:
+        """Keep a text with the study, which is made where it is missing; None removes it."""
 
     def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
         """Create or continue the run of this trial, with its spec, params, tags and provenance.

@@ -25,9 +25,11 @@ from ablab.tracking import provenance
 from ablab.tracking.store import RunState
 from ablab.tracking.tags import ORIGIN, factor_tags
 
-STUDY_TAG = "ablab.study"
+OWN_TAG = "ablab."
+"""What tags of an experiment that ablab wrote begin with."""
+STUDY_TAG = f"{OWN_TAG}study"
 """Experiment tag that tells a study from other people's experiments on a shared server."""
-TOUCHED_TAG = "ablab.touched"
+TOUCHED_TAG = f"{OWN_TAG}touched"
 """Experiment tag: when a run of the study was last opened."""
 SUPERSEDED = "superseded"
 """Role of a finished run whose key was run again; so ``role = 'seed'`` filters what counts."""

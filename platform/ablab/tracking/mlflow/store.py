@@ -17,9 +17,9 @@ from ablab.spec.trial import Trial
 from ablab.tracking import lookup
 from ablab.tracking.journal import undelivered
 from ablab.tracking.mlflow import files
-from ablab.tracking.mlflow.address import check, probe, shown, sqlite_file
+from ablab.tracking.mlflow.address import check, lasting, probe, shown, sqlite_file
 from ablab.tracking.mlflow.database import Database
-from ablab.tracking.mlflow.rows import Row, oldest_first, record, state
+from ablab.tracking.mlflow.rows import OWN_TAG, Row, oldest_first, record, state
 from ablab.tracking.store import BaselineRun, CellSummary, Curve, Delivery, RunState, RunWriter
 
 if TYPE_CHECKING:
@@ -54,6 +54,30 @@ class MlflowStore:
     def address(self) -> str:
         """The database file or the server, without any password."""
         return shown(self._uri)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is any other than the SQLite file under the state root."""
+        return lasting(self._uri, self._paths.mlflow_db) != ""
+
+    def study_tag(self, study: str, name: str) -> str | None:
+        """A text kept with the study."""
+        find = partial(self._connection.client.get_experiment_by_name, study)
+        found = self._connection.call(f"find study {study}", find)
+        return None if found is None else found.tags.get(f"{OWN_TAG}{name}")
+
+    def tag_study(self, study: str, name: str, text: str | None) -> None:
+        """Keep a text with the study, or remove it."""
+        from ablab.tracking.mlflow.opening import open_study
+
+        call, client, tag = self._connection.call, self._connection.client, f"{OWN_TAG}{name}"
+        if text is not None:
+            experiment = open_study(self._connection, self._paths, study)
+            call(f"write study {study}", lambda: client.set_experiment_tag(experiment, tag, text))
+            return
+        found = call(f"find study {study}", lambda: client.get_experiment_by_name(study))
+        if found is not None and tag in found.tags:
+            call(f"write study {study}", lambda: client.delete_experiment_tag(found.experiment_id, tag))
 
     def answers(self) -> bool:
         """Whether a store answers that is no file; a SQLite file is there, or is made."""
