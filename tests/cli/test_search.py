@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ablab.cli.main import cli
+from ablab.orchestration.declared import studies_folder
 from ablab.orchestration.study_comparison import compare_study
 from ablab.paths import Paths
 from ablab.tracking.open import open_store
@@ -186,6 +187,42 @@ def test_points_of_other_code_are_not_mixed_without_a_word(
     assert "its points were trained by other code" in stopped.stderr
     assert "--stale rerun   begin the search anew with the code as it is now" in stopped.stderr
     assert "1 complete" in ablab("search", "run", file, *short, "--stale", "keep").stdout
+
+
+REFUSED = ("--launcher", "inline", "--workers", "2")
+
+
+def test_a_launcher_that_refuses_leaves_nothing_of_the_search(file: str, paths: Paths) -> None:
+    refused = ablab("search", "run", file, *REFUSED)
+    assert refused.exit_code == 2
+    assert "error: --workers 2: the inline launcher" in refused.stderr
+    assert not studies_folder(paths).exists()
+    assert not paths.optuna_db.exists()
+
+
+def test_a_launcher_that_refuses_leaves_an_earlier_search_as_it_was(
+    file: str, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("search", "run", file, "--set", "search.confirm=null", "--study", "s")
+    assert ablab(*run, "--launcher", "inline", "--set", "search.trials=1").exit_code == 0
+    (declared,) = studies_folder(paths).iterdir()
+    before = declared.read_text()
+    monkeypatch.setattr("ablab.orchestration.search.run_fingerprint", lambda experiment, code: "another")
+    assert ablab(*run, *REFUSED, "--stale", "rerun", "--set", "search.trials=2").exit_code == 2
+    assert declared.read_text() == before
+    assert "1 points: 1 complete" in ablab("search", "show", "s").stdout
+
+
+def test_a_search_that_is_interrupted_before_its_launcher_is_there_has_nothing_to_report(
+    file: str, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ablab.orchestration.inline_launcher.make", interrupted)
+    result = ablab("search", "run", file, "--launcher", "inline")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr.endswith("interrupted\n")
 
 
 def test_a_search_that_was_never_run_is_named_with_the_nearest(paths: Paths) -> None:

@@ -12,7 +12,7 @@ from scipy.stats import wilcoxon
 
 from ablab.orchestration.events import Advanced, Finished
 from ablab.orchestration.optuna.point import Ended
-from ablab.orchestration.optuna.search import SearchStudy, forget, made_by
+from ablab.orchestration.optuna.search import Earlier, SearchStudy, earlier, forget
 from ablab.paths import Paths
 from ablab.spec.load_search import LoadedSearch, load_search
 from ablab.spec.record import SubjectScore
@@ -283,8 +283,14 @@ def test_the_code_that_made_the_points_is_known_and_a_study_can_be_begun_anew(
     load: Load, paths: Paths
 ) -> None:
     study = opened(load("trials: 1\nseeds_per_trial: 1\n"), paths)
-    assert made_by(study.name, paths) == "now"
-    assert made_by("unheard of", paths) is None
+    assert earlier(study.name, paths) == Earlier("now", 0)
+    assert earlier("unheard of", paths) == Earlier(None, 0)
     all_of(study, lambda trial: 0.1)
+    assert earlier(study.name, paths) == Earlier("now", 1)
     forget(study.name, paths)
     assert opened(load("trials: 1\nseeds_per_trial: 1\n"), paths).left == 1
+
+
+def test_to_look_for_a_study_makes_no_database(paths: Paths) -> None:
+    assert earlier("unheard of", paths) == Earlier(None, 0)
+    assert not paths.optuna_db.exists()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,14 @@ from ablab.orchestration.lock import study_lock
 from ablab.orchestration.progress import Progress, Silence
 from ablab.orchestration.result import GridResult
 from ablab.orchestration.search_confirmation import confirm_grid
-from ablab.orchestration.search_declared import declare_search
+from ablab.orchestration.search_declared import declare_search, is_declared
 from ablab.orchestration.search_report import search_report
 from ablab.orchestration.selection import Selection, StaleChoice
 from ablab.orchestration.session import Session
 from ablab.paths import Paths
 from ablab.spec.identity import trial_key
 from ablab.spec.load_search import LoadedSearch
+from ablab.spec.space import n_points
 from ablab.spec.trial import Cell, Trial
 from ablab.tracking.provenance import code_fingerprint, run_fingerprint
 from ablab.tracking.store import RunStore
@@ -73,7 +74,8 @@ def run_search(
     for. keep_going: see `ablab.orchestration.retries`. stale: what to do where points were trained by other
     code: ``keep`` goes on with them, ``rerun`` begins anew.
 
-    Raises StudyLockedError, StaleRunsError, DataError, StoreError.
+    Raises StudyLockedError, StaleRunsError, DataError, StoreError, and InputError, with nothing written, for
+    a launcher that there is not, or that cannot do what is asked.
     """
     began = time.monotonic()
     progress = progress or Silence()
@@ -83,16 +85,13 @@ def run_search(
     with interruptible(signal.SIGINT, signal.SIGTERM), study_lock(loaded.study, paths, store):
         queue, request = _prepare(loaded, paths, store, workers, stale, progress)
         request = replace(request, options=options)
-        session = Session(
-            loaded.study,
-            Selection((), ()),
-            lambda: queue,
-            store,
-            progress,
-            began,
-            expected=len(request.trials),
-        )
+        expected = len(request.trials)
+        if not expected:
+            queue()
+        session = Session(loaded.study, Selection((), ()), queue, store, progress, began, expected=expected)
         result = session.run(kind, Place.here(paths.root, "search", device), request, keep_going=keep_going)
+    if result.interrupted and not is_declared(loaded.study, paths):
+        raise KeyboardInterrupt  # before the launcher was there: nothing was begun that a report could show
     confirmed = None
     report = search_report(loaded.study, paths=paths, store=store)
     spent = sum(point.state in ("complete", "pruned", "failed") for point in report.points)
@@ -121,21 +120,21 @@ def _prepare(
     workers: int | None,
     stale: StaleChoice | None,
     progress: Progress,
-) -> tuple[SearchStudy, Request]:
-    """The queue of points, and what a launcher is made for: about so many runs, each like the base's."""
+) -> tuple[Callable[[], SearchStudy], Request]:
+    """What makes the queue of points, and the request to the launcher: about so many runs like the base's."""
     from ablab.orchestration.optuna.point import Ended
-    from ablab.orchestration.optuna.search import SearchStudy, forget, made_by, study_name
+    from ablab.orchestration.optuna.search import SearchStudy, earlier, forget, study_name
 
     study, base = loaded.study, loaded.searched
     settled_states(study, "search", paths, store, progress)
     data = opened(base.dataset, paths, progress)
     code = run_fingerprint(base, code_fingerprint())
-    before = made_by(study_name(loaded, data), paths)
-    if before not in (None, code):
-        if stale is None:
-            raise StaleRunsError(_stale_text(loaded, str(before), code))
-        if stale == "rerun":
-            forget(study_name(loaded, data), paths)
+    name = study_name(loaded, data)
+    before = earlier(name, paths)
+    is_stale = before.code not in (None, code)
+    if is_stale and stale is None:
+        raise StaleRunsError(_stale_text(loaded, str(before.code), code))
+    anew = is_stale and stale == "rerun"
     objective = loaded.search.objective
     records = store.records(study, "search") if study in store.studies() else ()
     done = {
@@ -145,9 +144,17 @@ def _prepare(
         and objective in record.metrics
         and (record.code_fingerprint == code or stale == "keep")
     }
-    queue = SearchStudy(loaded, data, paths, code=code, done=done, note=progress.note)
-    declare_search(loaded, queue.name, paths)
-    expected = queue.left * loaded.search.seeds_per_trial
+
+    def queue() -> SearchStudy:
+        """Not before the launcher has taken the request: nothing is written until then."""
+        if anew:
+            forget(name, paths)
+        made = SearchStudy(loaded, data, paths, code=code, done=done, note=progress.note)
+        declare_search(loaded, name, paths)
+        return made
+
+    left = n_points(loaded.search, loaded.space) - (0 if anew else before.n_ended)
+    expected = max(0, left) * loaded.search.seeds_per_trial
     cell = Cell("base", "base", {}, base)
     like = Trial(trial_key(base, data, 0), study, cell, 0, data)
     return queue, Request((like,) * expected, workers, loaded.search.resources.gpus_per_trial)

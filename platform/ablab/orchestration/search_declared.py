@@ -42,9 +42,14 @@ def declare_search(loaded: LoadedSearch, optuna_name: str, paths: Paths) -> Path
         "base": loaded.searched.model_dump(mode="json"),
         "optuna": optuna_name,
     }
-    file = studies_folder(paths) / f"{loaded.study}{_SUFFIX}"
+    file = _file(loaded.study, paths)
     write_atomically(file, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     return file
+
+
+def is_declared(study: str, paths: Paths) -> bool:
+    """Whether a search of this name was begun from this state root."""
+    return _file(study, paths).is_file()
 
 
 def declared_search(study: str, paths: Paths) -> DeclaredSearch:
@@ -53,7 +58,7 @@ def declared_search(study: str, paths: Paths) -> DeclaredSearch:
     Raises NotFoundError where none of this name was run from this state root, InputError where the file is
     damaged.
     """
-    file = studies_folder(paths) / f"{study}{_SUFFIX}"
+    file = _file(study, paths)
     if not file.is_file():
         known = [each.name.removesuffix(_SUFFIX) for each in studies_folder(paths).glob(f"*{_SUFFIX}")]
         near = nearest(study, known)
@@ -75,3 +80,7 @@ def declared_search(study: str, paths: Paths) -> DeclaredSearch:
             f"{file}: does not read as a declared search ({str(error).splitlines()[0]}); "
             "'ablab search run FILE' writes it again"
         ) from error
+
+
+def _file(study: str, paths: Paths) -> Path:
+    return studies_folder(paths) / f"{study}{_SUFFIX}"

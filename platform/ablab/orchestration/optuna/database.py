@@ -36,6 +36,11 @@ def address(paths: Paths) -> str:
     return os.environ.get("ABLAB_OPTUNA_STORAGE") or f"sqlite:///{paths.optuna_db}"
 
 
+def exists(paths: Paths) -> bool:
+    """Whether there may be studies; a database that somebody else keeps is there."""
+    return bool(os.environ.get("ABLAB_OPTUNA_STORAGE")) or paths.optuna_db.is_file()
+
+
 def open_storage(paths: Paths) -> optuna.storages.RDBStorage:
     """The database, which is made where it is missing."""
     paths.root.mkdir(parents=True, exist_ok=True)

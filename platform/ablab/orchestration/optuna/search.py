@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ablab.designs.labels import cell_id, label
 from ablab.errors import SpecError
 from ablab.orchestration.events import Advanced, Finished
-from ablab.orchestration.optuna.database import open_storage, open_study, readable
+from ablab.orchestration.optuna.database import exists, open_storage, open_study, readable
 from ablab.orchestration.optuna.point import Ended, RunningPoint, evaluations
 from ablab.orchestration.optuna.space import distributions, every_point, levels, params, pruner, sampler
 from ablab.orchestration.queue import Choose
@@ -44,6 +44,16 @@ def study_name(loaded: LoadedSearch, data: str) -> str:
         "seeds": loaded.search.seeds,
     }
     return f"{loaded.study}-{digest(content)[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What earlier processes left of a study."""
+
+    code: str | None = None
+    """Fingerprint of the code that trained its points; None where it has none yet."""
+    n_ended: int = 0
+    """Points that are not to be trained again."""
 
 
 class SearchStudy:
@@ -294,14 +304,16 @@ def _point_key(trial: FrozenTrial) -> str:
     return digest(trial.params or trial.system_attrs.get(_FIXED, {}))
 
 
-def made_by(name: str, paths: Paths) -> str | None:
-    """Fingerprint of the code that trained the points of a study; None where it has none yet."""
+def earlier(name: str, paths: Paths) -> Earlier:
+    """What is there of a study; looking makes neither the study nor the file of the database."""
+    if not exists(paths):
+        return Earlier()
     with readable(paths):
         storage = open_storage(paths)
         if name not in optuna.get_all_study_names(storage):
-            return None
-        code = optuna.load_study(study_name=name, storage=storage).user_attrs.get("code")
-        return None if code is None else str(code)
+            return Earlier()
+        study = optuna.load_study(study_name=name, storage=storage)
+        return Earlier(study.user_attrs.get("code"), len(study.get_trials(deepcopy=False, states=_ENDED)))
 
 
 def forget(name: str, paths: Paths) -> None:
