@@ -160,6 +160,9 @@ def test_pruned_runs_are_killed_with_the_reason_and_count_as_no_failure(
     pruned = [point for point in told["points"] if point["state"] == "pruned"]
     assert pruned, "with these seeds the median ends at least one point"
     assert told["runs"]["failed"] == told["runs"]["killed"] == 0
+    assert told["pruned"] == told["runs"]["pruned"] == len(pruned)
+    assert told["runs"]["trials"] == told["runs"]["completed"] + told["runs"]["pruned"] == 6
+    assert f"{6 - len(pruned)} runs completed, 0 failed, {len(pruned)} pruned, " in done.stderr
     assert told["confirmation"] is None
     states = open_store(paths).states("pruning")
     assert sorted(state.status for state in states) == sorted(
@@ -173,7 +176,8 @@ def test_pruned_runs_are_killed_with_the_reason_and_count_as_no_failure(
     again = checked(
         ablab("search", "run", file, "--workers", "1", "--json", *pruning, *more), "search_run", root
     )
-    assert again["runs"]["trials"] == 0
+    assert again["runs"]["trials"] == again["runs"]["pruned"] == 0
+    assert again["pruned"] == len(pruned)
 
 
 def test_points_of_other_code_are_not_mixed_without_a_word(

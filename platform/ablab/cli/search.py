@@ -136,7 +136,7 @@ def _as_json(done: SearchResult) -> dict[str, Any]:
     from ablab.reporting import search as text
 
     return {
-        "runs": done.result.as_json(),
+        "runs": {**done.result.as_json(), "pruned": done.result.pruned},
         "confirmation_runs": None if done.confirmed is None else done.confirmed.as_json(),
         **text.as_object(done.report),
     }
@@ -151,6 +151,7 @@ def _closing(done: SearchResult) -> str:
 
     text = f"{completed} runs completed, {failed} failed"
     text += f", {killed} killed" if killed else ""
+    text += f", {done.result.pruned} pruned" if done.result.pruned else ""
     text += f", {spoken(sum(each.seconds for each in results))}"
     again = f" (exit {done.exit_code}); the same command goes on" if done.exit_code else ""
     return f"{text}{again}; plots: ablab search show {done.report.study} --out FOLDER"

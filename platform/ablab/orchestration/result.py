@@ -28,6 +28,8 @@ class GridResult:
     seconds: float
     failures: tuple[Failure, ...] = ()
     interrupted: bool = False
+    pruned: int = 0
+    """Ended early, as not good enough; only a search does that."""
     undelivered: int = 0
     """Runs that are in their journals, and not whole in the store: it was away."""
 
@@ -38,8 +40,8 @@ class GridResult:
 
     @property
     def trials(self) -> int:
-        """Number of trials of the grid."""
-        return self.completed + self.failed + self.killed + self.skipped + self.not_started
+        """Number of trials of the grid; of a search, of those that were begun."""
+        return self.completed + self.failed + self.killed + self.pruned + self.skipped + self.not_started
 
     @property
     def exit_code(self) -> int:

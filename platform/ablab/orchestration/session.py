@@ -115,6 +115,7 @@ class Session:
             study=self._study,
             completed=completed,
             killed=self._killed,
+            pruned=self._ended,
             skipped=skipped,
             not_started=len(self._trials) - completed - self._killed - self._ended - len(self._failures),
             seconds=time.monotonic() - self._began,

@@ -41,6 +41,7 @@ def as_object(report: SearchReport) -> dict[str, Any]:
         "direction": report.direction,
         "seeds_per_trial": report.n_seeds,
         "planned": report.planned,
+        "pruned": sum(point.state == "pruned" for point in report.points),
         "points": [_point_object(point) for point in report.points],
         "winner": None if winner is None else winner.number,
         "importance": None if report.importance is None else dict(report.importance),
