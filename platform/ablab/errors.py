@@ -9,6 +9,7 @@
     │   ├── MixedRecordsError           records that may not be compared with one another
     │   └── StaleRunsError              finished runs of another code fingerprint; the user must choose
     ├── StoreError             exit 1   the tracking store cannot be reached or refuses
+    ├── LauncherError          exit 1   what starts the trials does not answer
     ├── StudyLockedError       exit 1   another process is running the study
     └── TrialError             exit 1   one trial failed; a grid goes on
         ├── NonFiniteLossError          the loss became NaN or infinite
@@ -96,6 +97,10 @@ class StaleRunsError(InputError):
 
 class StoreError(AblabError):
     """The tracking store cannot be reached, or refused what was asked of it."""
+
+
+class LauncherError(AblabError):
+    """What a launcher works through, such as a cluster's controller, does not answer."""
 
 
 class StudyLockedError(AblabError):

@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import stat
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,8 @@ from hand_made import trial
 from launcher_contract import LauncherContract, Make, finish, run
 from tests.processes import is_running
 
-from ablab.errors import InputError, SpecError
-from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started
+from ablab.errors import InputError, LauncherError, SpecError
+from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started, Warned
 from ablab.orchestration.launcher_table import find_launcher, read_options
 from ablab.orchestration.launchers import Launcher, Place, Request
 from ablab.spec.load import with_values
@@ -111,7 +112,7 @@ class Slurm:
         folder.mkdir()
         self._script("srun", "exit 0")
         self.accept()
-        self._script("scancel", f'echo "$@" >> {folder}/cancelled')
+        self.answer()
         self.state("RUNNING")
 
     def accept(self) -> None:
@@ -122,6 +123,14 @@ class Slurm:
     def refuse(self, text: str) -> None:
         """sbatch takes nothing, and says so."""
         self._script("sbatch", f"echo '{text}' >&2; exit 1")
+
+    def hang(self) -> None:
+        """scancel waits for a controller that does not answer."""
+        self._script("scancel", "exec sleep 20")
+
+    def answer(self) -> None:
+        """scancel works."""
+        self._script("scancel", f'echo "$@" >> {self._folder}/cancelled')
 
     def state(self, state: str) -> None:
         """What sacct says of every job."""
@@ -269,6 +278,51 @@ def test_a_job_that_a_dead_orchestrator_left_is_cancelled_first(
     assert slurm.cancelled == {str(slurm.job)}
     slurm.state("CANCELLED by 0")
     again.stop(0)
+
+
+def test_a_controller_that_hangs_is_named_and_the_earlier_job_stays_known(
+    place: Place, heard: list[Event], slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablab.orchestration.slurm_launcher._ANSWER_SECONDS", 0.2, raising=False)
+    killed = launched(place, heard, [trial("finish")])
+    killed.submit(trial("finish"))
+    killed.wait()
+    slurm.hang()
+    again = launched(place, heard, [trial("finish")])
+    again.submit(trial("finish"))
+    with pytest.raises(
+        LauncherError, match=rf"scancel has not answered .* \(jobs {slurm.job}\); run this again"
+    ):
+        again.wait()
+    again.stop(0)
+    assert [type(event) for event in heard] == [Killed]
+    assert len(slurm.submitted) == 1
+    slurm.answer()
+    third = launched(place, heard, [trial("finish")])
+    third.submit(trial("finish"))
+    third.wait()
+    assert slurm.cancelled == {str(slurm.job)}
+    slurm.state("CANCELLED by 0")
+    third.stop(0)
+
+
+def test_stop_does_not_wait_for_a_controller_that_hangs(
+    place: Place, heard: list[Event], slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablab.orchestration.slurm_launcher._ANSWER_SECONDS", 0.2, raising=False)
+    monkeypatch.setattr("ablab.orchestration.slurm_launcher._FORCED_SECONDS", 0.2)
+    launcher = launched(place, heard, [trial("finish")])
+    launcher.submit(trial("finish"))
+    launcher.wait()
+    slurm.hang()
+    began = time.monotonic()
+    launcher.stop(0)
+    assert time.monotonic() - began < 10
+    assert {type(event) for event in heard[:-1]} == {Warned}
+    assert f"job {slurm.job} may still run" in heard[0].text  # type: ignore[union-attr]
+    assert isinstance(heard[-1], Killed)
+    (note,) = (place.root / "jobs" / "quick").glob("*.job")
+    assert note.read_text() == str(slurm.job)  # the next orchestrator cancels it
 
 
 def test_what_slurm_cannot_do_is_refused(place: Place, heard: list[Event], slurm: Slurm) -> None:

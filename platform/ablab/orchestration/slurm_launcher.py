@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,10 +21,10 @@ import submitit
 from pydantic import Field
 from submitit.core.utils import FailedJobError
 
-from ablab.errors import InputError, WorkerDiedError
+from ablab.errors import InputError, LauncherError, WorkerDiedError
 from ablab.orchestration.demand import Demand, demand_of
 from ablab.orchestration.event_lines import EventFile
-from ablab.orchestration.events import Cause, Emit, End, Failed, Killed, Started
+from ablab.orchestration.events import Cause, Emit, End, Failed, Killed, Started, Warned
 from ablab.orchestration.interruption import requests
 from ablab.orchestration.launchers import ENDING_SECONDS, Act, Launcher, Place, Request
 from ablab.orchestration.shared_store import refuse_unshared
@@ -38,6 +38,9 @@ _PAUSE_SECONDS = 0.1
 _LOOK_SECONDS = 2.0  # between questions whether jobs still live
 _SETTLE_SECONDS = 5.0  # for the last lines of a job that has ended to be seen on a network file system
 _FORCED_SECONDS = 15.0
+_ANSWER_SECONDS = (
+    60.0  # for scancel, which waits some tries of Slurm's MessageTimeout (10 s) for its controller
+)
 _PATIENT_REQUESTS = 1
 _LINES_OF_LAST_WORDS = 3
 
@@ -84,6 +87,8 @@ class _Submitted:
     """When it is cancelled (``time.monotonic``)."""
     gone_since: float | None = None
     """When its job was first seen to have ended."""
+    may_live: bool = False
+    """Whether its job could not be cancelled; its note then stays, so that the next orchestrator does it."""
 
 
 class SlurmLauncher:
@@ -143,9 +148,7 @@ class SlurmLauncher:
             return
         self._send()
         self._listen(_MOMENT_SECONDS)
-        for each in self._trials:
-            if time.monotonic() > each.deadline:
-                self._cancel(each)
+        self._cancel([each for each in self._trials if time.monotonic() > each.deadline])
 
     def end(self, key: str, reason: str) -> None:
         """See `Launcher.end`."""
@@ -158,15 +161,14 @@ class SlurmLauncher:
                 continue
             each.files.end.write_text(reason)
             if not each.files.begun.exists():
-                self._cancel(each)
+                self._cancel([each])
 
     def stop(self, grace_seconds: float) -> None:
         """See `Launcher.stop`."""
         for trial in self.in_flight:
             self.end(trial.key, "stopped by the orchestrator")
         self._listen_until(time.monotonic() + grace_seconds, patient=True)
-        for each in self._trials:
-            self._cancel(each)
+        self._cancel(self._trials)
         self._listen_until(time.monotonic() + _FORCED_SECONDS, patient=False)
         for each in tuple(self._trials):
             reason = each.reason or "stopped by the orchestrator"
@@ -176,14 +178,13 @@ class SlurmLauncher:
 
     def _send(self) -> None:
         """Submit what is new, as one array for each size of job."""
+        new = [each for each in self._trials if each.job is None]
+        self._cancel_earlier(new)
         groups: dict[Demand, list[_Submitted]] = {}
-        for each in self._trials:
-            if each.job is None:
-                groups.setdefault(self._demand(each.trial), []).append(each)
+        for each in new:
+            groups.setdefault(self._demand(each.trial), []).append(each)
         for demand, of in groups.items():
             executor = self._executor(demand)
-            for each in of:
-                self._cancel_earlier(each.trial.key)
             try:
                 with executor.batch():
                     jobs = [
@@ -283,20 +284,37 @@ class SlurmLauncher:
 
     def _over(self, each: _Submitted, end: End) -> None:
         self._trials.remove(each)
-        self._note_of(each.trial.key).unlink(missing_ok=True)
+        if not each.may_live:
+            self._note_of(each.trial.key).unlink(missing_ok=True)
         self._emit(end)
 
-    def _cancel(self, each: _Submitted) -> None:
-        each.deadline = math.inf
-        if each.job is not None:
-            with contextlib.suppress(ProcessLookupError):
-                each.job.cancel(check=False)
+    def _cancel(self, several: Sequence[_Submitted]) -> None:
+        for each in several:
+            each.deadline = math.inf
+        submitted = [(each, each.job) for each in several if each.job is not None]
+        if self._options.cluster == "local":
+            for _, job in submitted:
+                with contextlib.suppress(ProcessLookupError):
+                    job.cancel(check=False)
+            return
+        answered = _scancel(job.job_id for _, job in submitted)
+        for each, job in submitted:
+            each.may_live = not answered
+            if not answered:
+                each.deadline = time.monotonic() + ENDING_SECONDS
+                self._emit(Warned(each.trial.key, f"{_UNANSWERED}; job {job.job_id} may still run"))
 
-    def _cancel_earlier(self, key: str) -> None:
-        """A job that a dead orchestrator left in Slurm's queue must not train the trial a second time."""
-        note = self._note_of(key)
-        if note.exists() and self._options.cluster == "slurm":
-            subprocess.run(["scancel", note.read_text()], check=False, capture_output=True)
+    def _cancel_earlier(self, new: Sequence[_Submitted]) -> None:
+        """Jobs that a dead orchestrator left in Slurm's queue must not train these a second time."""
+        notes = [note for each in new if (note := self._note_of(each.trial.key)).exists()]
+        jobs = [note.read_text() for note in notes]
+        if self._options.cluster == "slurm" and not _scancel(jobs):
+            for each in new:  # they are not begun, so their notes stay those of the earlier jobs
+                each.may_live = True
+            raise LauncherError(
+                f"--launcher slurm: {_UNANSWERED}, and what an earlier run left may still train the same "
+                f"trials (jobs {', '.join(jobs)}); run this again once 'scontrol ping' finds Slurm's controller up"
+            )
 
     def _note_of(self, key: str) -> Path:
         return self._folder.parent / f"{key}.job"
@@ -305,6 +323,20 @@ class SlurmLauncher:
 def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
     """See `ablab.orchestration.launchers.MakeLauncher`."""
     return SlurmLauncher(act, place, emit, request)
+
+
+_UNANSWERED = f"scancel has not answered for {_ANSWER_SECONDS:.0f} s"
+
+
+def _scancel(jobs: Iterable[str]) -> bool:
+    """Have jobs cancelled, also such as have ended; False where Slurm has not answered in time."""
+    named = list(jobs)
+    if named:
+        try:
+            subprocess.run(["scancel", *named], check=False, capture_output=True, timeout=_ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+    return True
 
 
 def sbatch_parameters(options: Options, demand: Demand, study: str, at_once: int) -> dict[str, Any]:
