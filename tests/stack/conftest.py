@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.stack.compose import Service, command, environment
+from tests.mlflow_server import free_port
+from tests.stack.compose import Service
 from tests.stack.postgres import Postgres, binaries
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -28,27 +21,23 @@ def postgres() -> Iterator[Postgres]:
 
 
 class Stack:
-    """Address, folder and secrets of the running services."""
+    """PostgreSQL and the MLflow service, and how the other services are started beside them."""
 
     def __init__(self, postgres: Postgres, folder: Path) -> None:
         self.postgres, self.folder = postgres, folder
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.mlflow = self.start()
+        self.mlflow = Service("mlflow", folder, postgres.port)
+        self.address = self.mlflow.address
 
-    def start(self) -> Service:
-        service = Service(
-            command("mlflow", self.folder, self.port),
-            environment("mlflow", self.folder, self.postgres.port),
-            self.folder,
-            "mlflow",
-        )
-        service.await_answer(f"{self.address}/health")
-        return service
+    def start(self, name: str, **given: str) -> Service:
+        """A service by its command in the compose file; ``given``: what stands in .env."""
+        return Service(name, self.folder, self.postgres.port, self.address, given)
 
 
 @pytest.fixture(scope="session")
 def stack(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     running = Stack(postgres, tmp_path_factory.mktemp("stack"))
-    yield running
-    running.mlflow.stop()
+    try:
+        running.mlflow.wait_until(running.mlflow.is_healthy)
+        yield running
+    finally:
+        running.mlflow.stop()

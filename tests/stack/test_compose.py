@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.stack.compose import SECRETS, services
+from tests.stack.compose import SECRETS, declared_port, interpolated, services
 
 pytestmark = pytest.mark.xdist_group("stack")  # one PostgreSQL for all of them
 
@@ -60,6 +60,21 @@ def test_ports_are_published_on_loopback() -> None:
     assert len(published) == 3
     assert all(port.startswith("${BIND:-127.0.0.1}:") for port in published)
     assert "ports" not in services()["postgres"]
+
+
+def test_a_service_listens_where_it_is_checked_and_published() -> None:
+    for name, service in services().items():
+        if "ports" in service:
+            (published,) = service["ports"]
+            assert published.endswith(f":{declared_port(name)}"), name
+            assert f"http://127.0.0.1:{declared_port(name)}/" in service["healthcheck"]["test"][-1], name
+
+
+def test_files_that_services_read_by_default_are_in_the_repository(root: Path) -> None:
+    words = [word for service in services().values() for word in service.get("command", ())]
+    files = [interpolated(word, {}) for word in words if word.startswith("${")]
+    assert files == ["ablations/regression_nightly.yaml", "ablations/v2_improvements.yaml"]
+    assert all((root / file).is_file() for file in files)
 
 
 def test_images_are_pinned_and_nothing_runs_as_root() -> None:
