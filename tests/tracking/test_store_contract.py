@@ -276,11 +276,24 @@ class TestStoreContract:
             with pytest.raises(NotFoundError, match="no such run"):
                 store.find(wrong)
 
+    def test_of_a_pilot_and_a_seed_run_of_one_key_the_seed_run_is_found(
+        self, store: RunStore, study: str, make_trial
+    ):
+        trial = make_trial(study)
+        pilot = store.open_run(trial, "pilot")
+        assert store.find(trial.key[:8]).run_id == pilot.run_id
+        seed = store.open_run(trial)
+        for name in (trial.key[:8], trial.key):
+            assert store.find(name).run_id == seed.run_id
+        assert store.find(pilot.run_id).role == "pilot"
+
     def test_an_ambiguous_prefix_names_the_runs(self, store: RunStore, study: str, make_trial):
-        seed, pilot = store.open_run(make_trial(study)), store.open_run(make_trial(study), "pilot")
-        with pytest.raises(NotFoundError) as caught:
-            store.find(make_trial(study).key[:8])
-        assert seed.run_id in str(caught.value) and pilot.run_id in str(caught.value)
+        trial = make_trial(study)
+        first, second = store.open_run(trial), store.open_run(replace(trial, study=f"{study}-b"))
+        pilot = store.open_run(trial, "pilot")
+        with pytest.raises(NotFoundError, match="3 runs have keys that begin so; give a run id") as caught:
+            store.find(trial.key[:8])
+        assert all(each.run_id in str(caught.value) for each in (first, second, pilot))
 
     def test_close_ends_a_run_whose_process_is_gone(self, store: RunStore, study: str, make_trial):
         writer = store.open_run(make_trial(study))

@@ -313,7 +313,7 @@ class SlurmLauncher:
                 each.may_live = True
             raise LauncherError(
                 f"--launcher slurm: {_UNANSWERED}, and what an earlier run left may still train the same "
-                f"trials (jobs {', '.join(jobs)}); run this again once 'scontrol ping' finds it up"
+                f"trials (jobs {', '.join(jobs)}); run this again once 'scontrol ping' says UP"
             )
 
     def _note_of(self, key: str) -> Path:

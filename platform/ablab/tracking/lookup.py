@@ -60,9 +60,16 @@ def is_prefix(run: str) -> bool:
 
 
 def pick(run: str, found: Sequence[tuple[str, RunState]]) -> RunState:
-    """The one (study, state) that ``run``, the beginning of a key, stands for."""
+    """The one (study, state) that ``run``, the beginning of a key, stands for.
+
+    Of the runs of one key the seed run is meant, the only one that is compared: a pilot that is as long as
+    the grid's own runs has their keys.
+    """
     if len(found) == 1:
         return found[0][1]
+    seeds = [state for _, state in found if state.role == "seed"]
+    if len(seeds) == 1 and len({state.key for _, state in found}) == 1:
+        return seeds[0]
     if found:
         listed = "\n".join(
             f"  {state.run_id}  {study}  {state.cell}  seed {state.seed}  {state.role}  {state.status}"

@@ -179,7 +179,8 @@ class RunStore(Protocol):
     def find(self, run: str) -> RunState:
         """The run with this run id, or whose key begins with ``run`` (6 characters or more).
 
-        Raises NotFoundError where there is none, or more than one.
+        Of several runs of one key the seed run. Raises NotFoundError where there is none, or more than one,
+        naming them.
         """
 
     def artifact(self, run_id: str, name: str) -> Path:

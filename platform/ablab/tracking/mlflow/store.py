@@ -126,7 +126,10 @@ class MlflowStore:
         exact = [row for row in found if row.run_id == run and row.is_trial]
         if exact:
             return state(exact[0])
-        current = lookup.current(oldest_first(row for row in found if row.is_current))
+        of_study: dict[str, list[Row]] = {}
+        for row in oldest_first(row for row in found if row.is_current):
+            of_study.setdefault(row.study, []).append(row)
+        current = [row for rows in of_study.values() for row in lookup.current(rows)]
         return lookup.pick(run, [(row.study, state(row)) for row in current])
 
     def artifact(self, run_id: str, name: str) -> Path:
