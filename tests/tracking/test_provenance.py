@@ -31,7 +31,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _forget() -> None:
-    for remembered in (provenance.code_fingerprint, provenance._commit, provenance._status):
+    kept = (provenance.code_fingerprint, provenance._version, provenance._commit, provenance._status)
+    for remembered in kept:
         remembered.cache_clear()
 
 
@@ -44,7 +45,7 @@ def _git(package: Path, *arguments: str) -> str:
 
 
 def _fingerprint() -> str:
-    provenance.code_fingerprint.cache_clear()
+    _forget()
     return provenance.code_fingerprint()
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from statistics import fmean
@@ -90,6 +90,8 @@ class LocalLauncher:
         self._mean_seconds = fmean(self._seconds.values()) if self._seconds else 1.0
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(worker_process.PRELOAD if preload is None else preload))
+        with _unsignalled():
+            forkserver.ensure_running()  # it imports while the queue is opened here
 
     @property
     def capacity(self) -> int:
@@ -133,7 +135,8 @@ class LocalLauncher:
                 daemon=False,  # a daemonic process may start no children of its own
             )
             try:
-                _start(process)
+                with _unsignalled():
+                    process.start()
             except (EOFError, ConnectionError) as error:
                 # The forkserver was killed; once it is quite dead, the next start replaces it.
                 if attempt == _STARTS:
@@ -263,14 +266,18 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _start(process: ForkServerProcess) -> None:
-    # The forkserver inherits what is blocked. A signal to the process group is the orchestrator's to handle:
-    # without its server it could start no more workers, and would not learn how the old ones ended.
+@contextmanager
+def _unsignalled() -> Iterator[None]:
+    """Start the forkserver, or processes by it, that no signal to the process group reaches.
+
+    It inherits what is blocked. Such signals are the orchestrator's to handle: without its server it could
+    start no more workers, and would not learn how the old ones ended.
+    """
     resource_tracker.ensure_running()  # its own start would unblock the signals again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         with _without_main():
-            process.start()
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -19,7 +19,7 @@ from ablab.tracking.mlflow import address
 from ablab.tracking.mlflow import writer as writing
 from ablab.tracking.mlflow.store import MlflowStore
 from ablab.tracking.open import open_store
-from ablab.tracking.store import Delivery
+from ablab.tracking.store import Delivery, FinishedAfterAllError
 
 
 class Gate:
@@ -154,9 +154,24 @@ def test_a_finished_run_whose_end_did_not_arrive_is_not_opened_again(
     gate.shut()
     first.finish({"test/pearson": 0.1}, ())
     gate.open()
-    second = store.open_run(make_trial(study))
-    assert second.run_id != first.run_id
+    with pytest.raises(FinishedAfterAllError) as found:
+        store.open_run(make_trial(study))
+    assert found.value.run_id == first.run_id
     assert store.find(first.run_id).status == "finished"
+    assert store.open_run(make_trial(study)).run_id != first.run_id  # asked for again, it is run again
+
+
+def test_a_finished_run_of_other_code_whose_end_did_not_arrive_is_replaced(
+    gate: Gate, paths, study, make_trial, monkeypatch
+):
+    monkeypatch.setattr(writing, "_FINISH_SECONDS", 0.5)
+    store = MlflowStore(f"http://127.0.0.1:{gate.port}", paths, patience_seconds=1)
+    first = store.open_run(make_trial(study))
+    gate.shut()
+    first.finish({"test/pearson": 0.1}, ())
+    gate.open()
+    monkeypatch.setattr("ablab.tracking.provenance.code_fingerprint", lambda: "another")
+    assert store.open_run(make_trial(study)).run_id != first.run_id
 
 
 def test_opening_an_absent_server_fails_at_once_and_hides_the_password(paths: Paths, monkeypatch, port: int):

@@ -113,7 +113,9 @@ def _client(uri: str, paths: Paths) -> MlflowClient:
     with FileLock(lock):
         try:
             file = sqlite_file(uri)
-            if file is not None and not file.exists():
+            if file is not None and file.exists():
+                return MlflowClient(tracking_uri=uri)  # `_create` made it whole
+            if file is not None:
                 _create(file)
             return _touched(uri)
         except SQLAlchemyError as error:

@@ -82,6 +82,13 @@ class Database:
         )
         return self._rows(f"e.name = ? AND {of_cell}", (study, *cells), full=full)
 
+    def of_key(self, study: str, key: str) -> list[Row]:
+        """Runs of one key in a study, with all their tags."""
+        of_key = (
+            "EXISTS (SELECT 1 FROM tags k WHERE k.run_uuid = r.run_uuid AND k.key = 'key' AND k.value = ?)"
+        )
+        return self._rows(f"e.name = ? AND {of_key}", (study, key), full=True)
+
     def find(self, run: str) -> list[Row]:
         """Runs with this run id, or whose key begins with ``run`` (hex digits), with state tags only."""
         return self._rows(

@@ -44,6 +44,13 @@ class Remote:
         experiment = self.experiment(study)
         return [] if experiment is None else self.search({experiment.experiment_id: study})
 
+    def of_key(self, study: str, key: str) -> list[Row]:
+        """Runs of one key in a study, with all their tags."""
+        experiment = self.experiment(study)
+        if experiment is None:
+            return []
+        return self.search({experiment.experiment_id: study}, f"tags.key = '{key}'")
+
     def find(self, run: str) -> list[Row]:
         """Runs with this run id, or whose key begins with ``run`` (hex digits)."""
         studies = self.names()
