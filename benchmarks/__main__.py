@@ -28,7 +28,7 @@ BENCHMARKS = {
     "data_wait": "share of the training loop's time in which it waits for its next batch",
     "diagnostics": "what each diagnostics preset adds to a training step, at the default interval",
     "gradient_scale": "what the gradient scale changes under Adam, Adam with clipping, and SGD",
-    "baseline": "CPU seconds and memory of the ridge, by scope and size; what 85 subjects would take",
+    "baseline": "time and memory of the ridge, by scope and size, up to 85 subjects of 90 minutes (--full)",
     "calibration": "false positives, coverage and power of the crossed quasi-t, over sizes and spreads",
     "gate": "verdicts of the nightly regression gate over 200 simulated nights, by what the code has lost",
     "report": "seconds until a report of 60 and of 5,000 runs x 85 subjects is written",

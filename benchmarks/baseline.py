@@ -1,4 +1,4 @@
-"""What the linear baseline costs: CPU seconds by scope and size, and what 85 subjects would take.
+"""What the linear baseline costs: CPU seconds by scope and size, up to 85 subjects of 90 minutes.
 
 Recordings are noise in memory-mapped files of 64 channels, 80/10/10 train, validation and test; time does not
 depend on what is in them. CPU seconds of the process, all threads added up: on an otherwise idle machine of
@@ -6,8 +6,8 @@ several cores the wall clock shows less.
 
 Cost grows with subjects times minutes (Gram matrices, predictions, the null), with subjects (one
 eigendecomposition each, but for pooled, which has one), and, leaving one out, with their square (sums of the
-others' moments, 1 MB each). The size in question is put together from three that were measured: many subjects
-with few minutes, and few subjects with few and with more minutes.
+others' moments, 1 MB each). ``--full`` measures the size in question (7.5 GB of recordings); without it that
+is put together from three that are: many subjects with few minutes, few subjects with few, and with more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import resource
 import tempfile
 from itertools import product
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
 
 import numpy as np
 
@@ -29,7 +29,7 @@ SUBJECTS, MINUTES = 85, 90
 """The size in question."""
 FEW, SHORT, LONG = 3, 2, 8
 MANY = 12
-"""Subjects that stand for all of them, unless ``full``."""
+"""Subjects that stand for all of them where the size in question is extrapolated."""
 N_CHANS = 64
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -37,32 +37,37 @@ Row = dict[str, str | int | float]
 
 
 def measure(full: bool = False) -> list[Row]:
-    """One row per scope and size; with ``full`` the many subjects are all 85."""
-    many = SUBJECTS if full else MANY
+    """One row per scope and size; with ``full`` the size in question is measured too."""
+    sizes = ((MANY, SHORT), (FEW, SHORT), (FEW, LONG), *(((SUBJECTS, MINUTES),) if full else ()))
     rows: list[Row] = []
+    seconds: dict[tuple[Scope, int, int], float] = {}
+    for n_subjects, minutes in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            made = _corpus(Path(folder), n_subjects, minutes)
+            for scope in SCOPES:
+                began, began_cpu = perf_counter(), process_time()
+                run(made, Evaluation(), scope=scope)
+                taken = seconds[scope, n_subjects, minutes] = process_time() - began_cpu
+                rows.append(
+                    {
+                        **_size(scope, n_subjects, minutes, taken),
+                        "seconds": round(perf_counter() - began, 1),
+                        "how": "measured",
+                        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+                    }
+                )
+    if full:
+        return rows
     for scope in SCOPES:
-        seconds = {}
-        for n_subjects, minutes in ((many, SHORT), (FEW, SHORT), (FEW, LONG)):
-            seconds[n_subjects, minutes] = taken = _seconds(scope, n_subjects, minutes)
-            rows.append(_row(scope, n_subjects, minutes, taken, "measured"))
-        per_minute = (seconds[FEW, LONG] - seconds[FEW, SHORT]) / (FEW * (LONG - SHORT))
-        whole = seconds[many, SHORT] * SUBJECTS / many + per_minute * SUBJECTS * (MINUTES - SHORT)
-        rows.append(_row(scope, SUBJECTS, MINUTES, whole, "extrapolated"))
+        per_minute = (seconds[scope, FEW, LONG] - seconds[scope, FEW, SHORT]) / (FEW * (LONG - SHORT))
+        many = seconds[scope, MANY, SHORT] * SUBJECTS / MANY
+        whole = many + per_minute * SUBJECTS * (MINUTES - SHORT)
+        rows.append({**_size(scope, SUBJECTS, MINUTES, whole), "how": "extrapolated"})
     return rows
 
 
-def _row(scope: Scope, n_subjects: int, minutes: int, seconds: float, how: str) -> Row:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    row: Row = {"scope": scope, "subjects": n_subjects, "minutes": minutes, "cpu_seconds": round(seconds, 1)}
-    return {**row, "how": how, **({"peak_mib": round(peak)} if how == "measured" else {})}
-
-
-def _seconds(scope: Scope, n_subjects: int, minutes: int) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        made = _corpus(Path(folder), n_subjects, minutes)
-        began = process_time()
-        run(made, Evaluation(), scope=scope)
-        return process_time() - began
+def _size(scope: Scope, n_subjects: int, minutes: int, seconds: float) -> Row:
+    return {"scope": scope, "subjects": n_subjects, "minutes": minutes, "cpu_seconds": round(seconds, 1)}
 
 
 def _corpus(folder: Path, n_subjects: int, minutes: int) -> Corpus:
