@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from ablab.cli.launching import Launch
     from ablab.paths import Paths
     from ablab.tracking.store import RunStore
 
 
 def confirm_study(
-    study: str, n_seeds: int, launch: Mapping[str, Any], *, paths: Paths, store: RunStore, as_json: bool
+    study: str, n_seeds: int, launch: Launch, *, paths: Paths, store: RunStore, as_json: bool
 ) -> int:
-    """Run and print; returns the exit code. ``launch``: launcher, workers ... as of ``run_grid``."""
+    """Run and print; returns the exit code."""
     from ablab.cli.conclusion import conclude
     from ablab.cli.options import print_json
     from ablab.orchestration.confirmation import against_best, confirmation

@@ -13,11 +13,11 @@ from ablab.cli.options import (
     experiment_set_option,
     json_option,
     launcher_option,
+    plain_name,
     print_json,
     print_notices,
 )
-from ablab.errors import InputError, SpecError
-from ablab.paths import is_safe_name
+from ablab.errors import SpecError
 
 
 @click.group()
@@ -119,7 +119,12 @@ def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 @click.option("--seed", required=True, type=click.IntRange(0, 2**32 - 1), help="Seed of the training.")
 @experiment_set_option
 @click.option(
-    "--study", default="experiments", show_default=True, metavar="NAME", help="Study it belongs to."
+    "--study",
+    default="experiments",
+    show_default=True,
+    metavar="NAME",
+    callback=plain_name,
+    help="Study it belongs to.",
 )
 @click.option("--device", type=Device(), default="auto", show_default=True, help="auto, cpu, or cuda:N.")
 @click.option(
@@ -154,8 +159,6 @@ def run(
     """
     from ablab.orchestration.processes import placed
 
-    if not is_safe_name(study):
-        raise InputError(f"--study: {study!r} is no plain name (letters, digits, '_', '.', '-')")
     where = placed(file, overrides, gpus=gpus, processes=processes, device=device)
     loaded = where.loaded
     print_notices(loaded.notices)

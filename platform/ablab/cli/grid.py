@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from ablab.cli.grid_new import new
+from ablab.cli.launching import Launch, launch_options, n_workers
 from ablab.cli.options import (
     SPEC_FILE,
-    Device,
     json_option,
-    launcher_option,
     print_json,
     print_notices,
     set_option,
     study_option,
+    surroundings,
 )
 
 if TYPE_CHECKING:
     from ablab.orchestration.selection import StaleChoice
-    from ablab.paths import Paths
     from ablab.spec.load import LoadedGrid
-    from ablab.tracking.store import RunStore
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group()
@@ -38,41 +33,14 @@ def grid() -> None:
 grid.add_command(new)
 
 
-def _workers(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
-    """A number, or None for ``auto``."""
-    if value == "auto":
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither 'auto' nor a whole number above 0")
-    return int(value)
-
-
-def launch_options(command: F) -> F:
-    """Where trials run: ``launcher``, ``workers`` and ``device``."""
-    for option in (
-        click.option(
-            "--device", type=Device(), default="auto", show_default=True, help="auto, cpu, or cuda:N."
-        ),
-        click.option(
-            "--workers",
-            default="auto",
-            show_default=True,
-            callback=_workers,
-            metavar="N|auto",
-            help="Trials at once; auto: as many as there is room for.",
-        ),
-        launcher_option("local"),
-    ):
-        command = option(command)
-    return command
-
-
 @grid.command()
 @click.argument("file", type=SPEC_FILE)
 @set_option
 @study_option
 @click.option("--offline", is_flag=True, help="Cells and seeds only; look at neither data nor store.")
-@click.option("--workers", default="auto", callback=_workers, metavar="N|auto", help="For the time estimate.")
+@click.option(
+    "--workers", default="auto", callback=n_workers, metavar="N|auto", help="For the time estimate."
+)
 @json_option
 def plan(
     file: Path,
@@ -121,10 +89,7 @@ def pilot(
     study: str | None,
     epochs: int,
     seeds: int,
-    launcher: str,
-    launcher_options: tuple[str, ...],
-    workers: int | None,
-    device: str,
+    launch: Launch,
     as_json: bool,
 ) -> None:
     """Train the two cells of FILE's contrast briefly: time, variances, diagnosis, go or stop.
@@ -148,11 +113,8 @@ def pilot(
         store=store,
         epochs=epochs,
         seeds=seeds,
-        launcher=launcher,
-        launcher_options=launcher_options,
-        workers=workers,
-        device=device,
         progress=terminal_progress(),
+        **launch,
     )
     if as_json:
         print_json(pilot_json(done))
@@ -186,10 +148,7 @@ def run(
     file: Path,
     overrides: tuple[str, ...],
     study: str | None,
-    launcher: str,
-    launcher_options: tuple[str, ...],
-    workers: int | None,
-    device: str,
+    launch: Launch,
     stale: str | None,
     force: tuple[str, ...],
     fail_fast: bool,
@@ -216,16 +175,13 @@ def run(
         loaded,
         paths=paths,
         store=store,
-        launcher=launcher,
-        launcher_options=launcher_options,
-        workers=workers,
         stale=cast("StaleChoice | None", stale),
         force=force,
         fail_fast=fail_fast,
         max_retries=max_retries,
         keep_going=keep_going,
-        device=device,
         progress=terminal_progress(),
+        **launch,
     )
     if as_json:
         print_json(result.as_json())
@@ -246,10 +202,7 @@ def confirm(
     context: click.Context,
     study: str,
     seeds: int,
-    launcher: str,
-    launcher_options: tuple[str, ...],
-    workers: int | None,
-    device: str,
+    launch: Launch,
     as_json: bool,
 ) -> None:
     """Train what STUDY recommends again, on fresh seeds, and compare it.
@@ -264,13 +217,7 @@ def confirm(
     from ablab.cli.confirming import confirm_study
 
     paths, store = surroundings()
-    options = {
-        "launcher": launcher,
-        "launcher_options": launcher_options,
-        "workers": workers,
-        "device": device,
-    }
-    context.exit(confirm_study(study, seeds, options, paths=paths, store=store, as_json=as_json))
+    context.exit(confirm_study(study, seeds, launch, paths=paths, store=store, as_json=as_json))
 
 
 @grid.command()
@@ -294,21 +241,8 @@ def status(study: str, as_json: bool) -> None:
 
 
 def _loaded(file: Path, overrides: tuple[str, ...], study: str | None) -> LoadedGrid:
-    from ablab.errors import InputError
-    from ablab.paths import is_safe_name
     from ablab.spec.load import load_grid
 
-    if study is not None and not is_safe_name(study):
-        raise InputError(f"--study: {study!r} is no plain name (letters, digits, '_', '.', '-')")
     loaded = load_grid(file, overrides)
     print_notices(loaded.notices)
     return loaded if study is None else replace(loaded, study=study)
-
-
-def surroundings() -> tuple[Paths, RunStore]:
-    """The state root and the store of this environment."""
-    from ablab.paths import Paths
-    from ablab.tracking.open import open_store
-
-    paths = Paths.from_environment()
-    return paths, open_store(paths)

@@ -7,9 +7,15 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from ablab.errors import InputError
+from ablab.paths import Paths, is_safe_name
+
+if TYPE_CHECKING:
+    from ablab.tracking.store import RunStore
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,9 +73,16 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
+def plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A name that can become a path, or none."""
+    if value is not None and not is_safe_name(value):
+        raise InputError(f"--study: {value!r} is no plain name (letters, digits, '_', '.', '-')")
+    return value
+
+
 def study_option(command: F) -> F:
     """``--study NAME`` as ``study``."""
-    return click.option("--study", metavar="NAME", help="Name of the study.")(command)
+    return click.option("--study", metavar="NAME", callback=plain_name, help="Name of the study.")(command)
 
 
 def launcher_option(default: str) -> Callable[[F], F]:
@@ -93,6 +106,14 @@ def launcher_option(default: str) -> Callable[[F], F]:
         )(command)
 
     return with_them
+
+
+def surroundings() -> tuple[Paths, RunStore]:
+    """The state root and the store of this environment."""
+    from ablab.tracking.open import open_store
+
+    paths = Paths.from_environment()
+    return paths, open_store(paths)
 
 
 def print_json(value: object) -> None:

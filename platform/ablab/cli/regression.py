@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ablab.cli.grid import launch_options
+from ablab.cli.launching import Launch, launch_options
 from ablab.cli.options import SPEC_FILE, json_option, print_json, print_notices
 
 
@@ -86,10 +86,7 @@ def run(
     context: click.Context,
     file: Path,
     overrides: tuple[str, ...],
-    launcher: str,
-    launcher_options: tuple[str, ...],
-    workers: int | None,
-    device: str,
+    launch: Launch,
     summary: Path | None,
     junit: Path | None,
     as_json: bool,
@@ -124,11 +121,8 @@ def run(
         store=store,
         baselines=open_baselines(paths),
         gates=open_gates(paths),
-        launcher=launcher,
-        launcher_options=launcher_options,
-        workers=workers,
-        device=device,
         progress=terminal_progress(),
+        **launch,
     )
     written = record.files(gate)
     for output, name in ((summary, record.NAME_MARKDOWN), (junit, record.NAME_JUNIT)):
@@ -173,10 +167,7 @@ def history(name: str, plot: Path | None, as_json: bool) -> None:
 @launch_options
 def serve(
     files: tuple[Path, ...],
-    launcher: str,
-    launcher_options: tuple[str, ...],
-    workers: int | None,
-    device: str,
+    launch: Launch,
 ) -> None:
     """Run the gates in FILES when their schedules say so, in the foreground, until SIGTERM or Ctrl-C.
 
@@ -196,8 +187,8 @@ def serve(
     def tell(text: str) -> None:
         click.echo(f"{datetime.now().astimezone().isoformat(timespec='seconds')}  {text}", err=True)
 
-    options = ["--launcher", launcher, "--device", device]
-    options += ["--workers", "auto" if workers is None else str(workers)]
-    options += [part for each in launcher_options for part in ("--launcher-option", each)]
+    options = ["--launcher", launch["launcher"], "--device", launch["device"]]
+    options += ["--workers", str(launch["workers"] or "auto")]
+    options += [part for each in launch["launcher_options"] for part in ("--launcher-option", each)]
     gates = [load_regression(file) for file in files]
     serve_gates(gates, paths=Paths.from_environment(), options=options, tell=tell)

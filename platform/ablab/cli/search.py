@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ablab.cli.grid import launch_options, surroundings
-from ablab.cli.options import SPEC_FILE, json_option, print_json, print_notices, study_option
+from ablab.cli.launching import Launch, launch_options
+from ablab.cli.options import SPEC_FILE, json_option, print_json, print_notices, study_option, surroundings
 
 if TYPE_CHECKING:
     from ablab.comparison.searched import SearchReport
@@ -50,10 +50,7 @@ def run(
     file: Path,
     overrides: tuple[str, ...],
     study: str | None,
-    launcher: str,
-    launcher_options: tuple[str, ...],
-    workers: int | None,
-    device: str,
+    launch: Launch,
     stale: str | None,
     keep_going: bool,
     as_json: bool,
@@ -77,13 +74,10 @@ def run(
         loaded,
         paths=paths,
         store=store,
-        launcher=launcher,
-        launcher_options=launcher_options,
-        workers=workers,
         stale=cast("StaleChoice | None", stale),
         keep_going=keep_going,
-        device=device,
         progress=terminal_progress(),
+        **launch,
     )
     if as_json:
         print_json(_as_json(done))
@@ -120,12 +114,8 @@ def show(study: str, top: int, out: Path | None, as_json: bool) -> None:
 
 
 def _loaded(file: Path, overrides: tuple[str, ...], study: str | None) -> LoadedSearch:
-    from ablab.errors import InputError
-    from ablab.paths import is_safe_name
     from ablab.spec.load_search import load_search
 
-    if study is not None and not is_safe_name(study):
-        raise InputError(f"--study: {study!r} is no plain name (letters, digits, '_', '.', '-')")
     loaded = load_search(file, overrides)
     print_notices(loaded.notices)
     return loaded if study is None else replace(loaded, study=study)
