@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -37,7 +38,8 @@ def _finish(trial: Trial, place: Place, emit: Emit) -> None:
 
 def _report(trial: Trial, place: Place, emit: Emit) -> None:
     facts = (str(Path.cwd()), os.environ.get("ABLAB_HOME", ""), os.environ.get("MLFLOW_TRACKING_URI", ""))
-    emit(Finished(trial.key, "|".join(facts), 0.1, {"torch": float("torch" in sys.modules)}))
+    heap = {"collects": float(gc.isenabled()), "frozen": float(gc.get_freeze_count())}
+    emit(Finished(trial.key, "|".join(facts), 0.1, {"torch": float("torch" in sys.modules), **heap}))
 
 
 def _gpus(trial: Trial, place: Place, emit: Emit) -> None:

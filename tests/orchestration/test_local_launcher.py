@@ -117,6 +117,14 @@ class TestLocalLauncher(LauncherContract):
         assert isinstance(heard[-1], Finished)
         assert heard[-1].run_id.split("|") == [str(tmp_path), str(tmp_path / "root"), "sqlite:///right.db"]
 
+    def test_what_training_needs_is_loaded_and_out_of_the_garbage_collectors_way(
+        self, place: Place, heard: list[Event]
+    ) -> None:
+        run([trial("report")], LocalLauncher(act, place, heard.append, 1))
+        assert isinstance(heard[-1], Finished)
+        assert heard[-1].metrics["torch"] == heard[-1].metrics["collects"] == 1.0
+        assert heard[-1].metrics["frozen"] > 100_000
+
 
 UNGUARDED = """
 import sys

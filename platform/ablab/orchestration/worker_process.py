@@ -27,6 +27,7 @@ from ablab.paths import Paths
 from ablab.spec.trial import Trial
 
 PRELOAD = (
+    "ablab.orchestration.unswept_imports",
     "ablab.orchestration.worker",
     "ablab.tracking.mlflow.preload",
     "ablab.tracking.mlflow.store",
