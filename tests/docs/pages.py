@@ -56,6 +56,18 @@ def commands(text: str) -> Iterator[str]:
         yield re.split(r"\s+#\s|\s{3,}", command)[0].strip()
 
 
+def documented(beginning: str) -> str:
+    """The one command of all pages that begins so, for a test that runs it as it stands there."""
+    found = {
+        command
+        for page in PAGES
+        for command in commands(page.read_text(encoding="utf-8"))
+        if command.startswith(beginning)
+    }
+    assert len(found) == 1, f"{beginning}: {sorted(found)}"
+    return found.pop()
+
+
 def spans(text: str) -> list[str]:
     """Commands that stand within a sentence or a table.
 

@@ -26,7 +26,7 @@ from pathlib import Path
 import click
 import pytest
 from tests.docs.conftest import invoke
-from tests.docs.pages import PAGES, ROOT, commands, spans
+from tests.docs.pages import PAGES, ROOT, commands, documented, spans
 
 pytestmark = [pytest.mark.xdist_group("docs"), pytest.mark.timeout(900)]
 
@@ -45,31 +45,52 @@ FILLED: Mapping[str, Mapping[str, str]] = {
         "/data/split_data": "data/split_data",
     },
     "ablab experiment": {"FILE": "experiments/quickstart.yaml"},
+    "ablab experiment run experiments/v2_full.yaml --seed 0 --study real_eeg_d128": {
+        # Seven minutes on real recordings, two here.
+        "training.epochs=16": "training.epochs=2",
+        "dataset.windows_per_recording=20": "dataset.windows_per_recording=4",
+        "model.d_model=128": "model.d_model=16",
+        "model.d_inner=512": "model.d_inner=16",
+        "model.n_layers=4": "model.n_layers=1",
+    },
     "ablab search": {"FILE": "ablations/quickstart_search.yaml", "STUDY": "quickstart_search"},
 }
 """Beginning of a command -> word on a page -> what stands for it; longer beginnings come last and win."""
 
+RUN_ELSEWHERE: Mapping[str, str] = {
+    "make backup": "tests/stack/test_backup.py",
+    "cp .env.example": "tests/stack/test_compose.py",
+    "curl --user admin": "tests/stack/test_server.py",
+    "docker compose run --rm": "tests/stack/test_services.py",
+    "docker compose --profile gpu run --rm": "tests/stack/test_services.py",
+    "ablab grid run FILE --launcher polite": "tests/orchestration/test_launcher_table.py",
+    "ray start --head": "tests/orchestration/test_ray_page.py",
+    "mlflow server": "tests/orchestration/test_ray_page.py",
+    "ablab grid run ablations/v2_improvements.yaml --launcher ray": "tests/orchestration/test_ray_page.py",
+}
+"""Beginning of a command -> the test that takes it from its page and runs it, with the servers it needs."""
+
 NOT_RUN: Mapping[str, str] = {
-    r"make demo": "fetches packages; its three commands run here by themselves",
+    r"make demo TORCH": "fetches packages; what comes after that is run",
     r"make (test|test-faults|lint|bench)( |$)": "this is the suite itself, or takes hours",
-    r"make (up|backup|restore)": "needs Docker; the scripts and services run in tests/stack",
-    r"docker compose": "needs Docker; the services' own commands run in tests/stack",
-    r"curl --user admin": "needs the team's server; tests/stack creates accounts by the same request",
-    r"mlflow server --host 0.0.0.0": "would listen on every interface; tests run it on loopback",
-    r"ray start": "leaves daemons; tests/orchestration/test_ray_launcher.py starts clusters",
-    r"ablab .*--launcher ray": "needs a Ray cluster; tests/orchestration/test_ray_launcher.py has one",
+    r"make (up|restore)": "needs a Docker engine; the scripts and services run in tests/stack",
+    r"docker compose (--profile optuna up|build)": "needs a Docker engine; the services run in tests/stack",
+    r"ablab grid run FILE --launcher ray": "needs a Ray cluster; test_ray_page.py starts that of its page",
+    r"ablab grid run grid.yaml --launcher ray": "what tests/orchestration/test_node_loss.py printed",
     r"ablab .*--launcher slurm": "needs Slurm; tests/orchestration/test_slurm_launcher.py has stand-ins",
-    r"ablab .*--launcher polite": "needs the package of that page; test_launcher_table.py runs it",
-    r"ablab train .*(--gpu 0|--use_ddp)": "needs GPUs; tests/spec/test_guide_flags.py",
     r"ablab experiment run .*--gpus 4": "needs four GPUs",
-    r"ablab experiment run .*--study real_eeg_d128": "seven minutes, on real recordings",
     r"python -m benchmarks": "minutes to hours",
     r"python -m tests.faults.rounds": "minutes; tests/faults runs rounds of it",
     r"pip install": "needs a package index",
     r"git pull": "needs a remote",
-    r"cp .env.example": "copies a file, which has to be there",
 }
-"""Pattern of a command's beginning -> why it is not run here. Its words are checked all the same."""
+"""Pattern of a command's beginning -> why it is not run. Its words are checked all the same."""
+
+WITHOUT_GPUS: Mapping[str, str] = {
+    "ablab train .*--gpu 0": "--dry-run",
+    "ablab train .*--use_ddp": "--dry-run",
+}
+"""Pattern of a command -> what is put behind it, as the GPUs that it asks for are not here."""
 
 SERVERS = ("ablab ui", "ablab tensorboard", "ablab regression serve", "optuna-dashboard")
 """Beginnings of commands that run until they are ended."""
@@ -81,7 +102,7 @@ EXIT_CODES: Mapping[str, tuple[int, ...]] = {"ablab grid pilot": (0, 1)}
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_do_what_they_say(page: Path, workplace: Path) -> None:
     for command in commands(page.read_text(encoding="utf-8")):
-        if _reason(command) is not None:
+        if _reason(command) is not None or _elsewhere(command) is not None:
             _check_words(command)
         else:
             _run(_filled(command, workplace), workplace)
@@ -109,10 +130,17 @@ def test_the_commands_within_sentences_exist(page: Path) -> None:
         _check_words(command)
 
 
-def test_the_table_of_what_is_not_run_holds_nothing_that_no_page_has() -> None:
+def test_the_tables_hold_nothing_that_no_page_has() -> None:
     found = [command for page in PAGES for command in commands(page.read_text(encoding="utf-8"))]
-    unused = [pattern for pattern in NOT_RUN if not any(re.match(pattern, command) for command in found)]
-    assert unused == []
+    patterns = [*NOT_RUN, *WITHOUT_GPUS, *map(re.escape, RUN_ELSEWHERE)]
+    assert [pattern for pattern in patterns if not any(re.match(pattern, each) for each in found)] == []
+
+
+@pytest.mark.parametrize("beginning", RUN_ELSEWHERE)
+def test_what_is_run_elsewhere_is_taken_from_its_page_there(beginning: str) -> None:
+    documented(beginning)  # the one that begins so
+    test = (ROOT / RUN_ELSEWHERE[beginning]).read_text(encoding="utf-8")
+    assert re.search(rf"documented\([\"']{re.escape(beginning)}[\"']\)", test)
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
@@ -130,16 +158,22 @@ def _reason(command: str) -> str | None:
     return next((why for pattern, why in NOT_RUN.items() if re.match(pattern, command)), None)
 
 
+def _elsewhere(command: str) -> str | None:
+    return next((test for beginning, test in RUN_ELSEWHERE.items() if command.startswith(beginning)), None)
+
+
 def _filled(command: str, workplace: Path) -> list[str]:
     values: dict[str, str] = {}
     for beginning, words in FILLED.items():
         if command.startswith(beginning):
             values |= words
     filled = []
-    for word in shlex.split(command):
+    more = next((more for pattern, more in WITHOUT_GPUS.items() if re.match(pattern, command)), "")
+    for word in shlex.split(f"{command} {more}"):
         key, equals, value = word.rpartition("=")
         value = values.get(value, value)
-        filled.append(f"{key}{equals}{_a_run(workplace) if value == RUN_KEY else value}")
+        made = f"{key}{equals}{_a_run(workplace) if value == RUN_KEY else value}"
+        filled.append(values.get(word, made))
     return filled
 
 
@@ -164,6 +198,9 @@ def _do(words: list[str], workplace: Path) -> None:
     if command.startswith(SERVERS):
         _serve(words)
         return
+    if words[0] == "make":
+        _make(words)
+        return
     assert words[0] == "ablab", f"{command}: neither run by a test nor in the table of what cannot be"
     if words[1:3] == ["data", "split"]:
         shutil.rmtree(workplace / words[4], ignore_errors=True)
@@ -174,6 +211,16 @@ def _do(words: list[str], workplace: Path) -> None:
     assert isinstance(done.exception, SystemExit | None), f"{command}\n{done.output}\n{done.exception!r}"
     assert done.exit_code in expected, f"{command}\n{done.output}"
     assert done.output.strip(), f"{command}: says nothing"
+
+
+def _make(words: list[str]) -> None:
+    """A target of the Makefile, by what is installed here: without setting up."""
+    ready = Path("ready")
+    ready.touch()
+    here = [f"BIN={Path(sys.executable).parent}", f"READY={ready}"]
+    done = subprocess.run([*words, *here], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pip" not in done.stdout
 
 
 def _serve(words: list[str]) -> None:
@@ -235,12 +282,15 @@ def _check_words(command: str) -> None:
             services = (ROOT / "docker-compose.yml").read_text()
             named = [word for flag, word in pairwise(rest) if flag == "--profile"]
             assert all(re.search(rf"profiles: *\[.*{profile}", services) for profile in named), command
+            started = [word for flag, word in pairwise(rest) if flag == "--rm"]
+            assert all(f"\n  {service}:\n" in services for service in started), command
         case ["python", "-m", "tests.faults.rounds", *_]:
             assert (ROOT / "tests" / "faults" / "rounds.py").is_file()
         case ["python", "-m", "benchmarks", *names]:
             assert all((ROOT / "benchmarks" / f"{name}.py").is_file() for name in names), command
-        case ["cp", file, *_]:
-            assert (ROOT / file).is_file(), command
+        case ["pip", "install", package]:
+            extra = re.fullmatch(r"'ablab(\w+)'", package)  # brackets are gone
+            assert extra is not None and f"\n{extra[1]} =\n" in (ROOT / "setup.cfg").read_text(), command
 
 
 def _check_options(command: str, words: list[str]) -> None:

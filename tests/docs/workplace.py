@@ -65,6 +65,8 @@ def clone(folder: Path) -> None:
     """Write experiments/, ablations/, docs/json/, recordings and raw recordings under ``folder``."""
     for name in ("experiments", "ablations"):
         shutil.copytree(ROOT / name, folder / name)
+    for name in ("Makefile", "requirements.lock", "setup.cfg", "pyproject.toml"):
+        shutil.copy2(ROOT / name, folder)
     for name, sizes in _SIZES.items():
         _rewrite(folder / "experiments" / f"{name}.yaml", sizes)
     for name, sizes in _STUDIES.items():

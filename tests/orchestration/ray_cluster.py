@@ -11,13 +11,14 @@ import ray
 from ray.cluster_utils import Cluster
 
 _OBJECT_STORE_BYTES = 80 * 2**20
-_QUIET = {
+QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DISABLE_MEMORY_MONITOR": "1",
     "OMP_NUM_THREADS": "1",
 }
+"""Variables of a cluster on a small machine."""
 HERE = str(Path(__file__).parent)
 
 
@@ -25,7 +26,7 @@ HERE = str(Path(__file__).parent)
 def cluster(*nodes: tuple[int, int]) -> Iterator[Cluster]:
     """Nodes of so many (cores, GPUs), the first being the head; tests' own modules are found on them."""
     path = os.pathsep.join(filter(None, (HERE, os.environ.get("PYTHONPATH"))))
-    wanted = {**_QUIET, "PYTHONPATH": path}
+    wanted = {**QUIET, "PYTHONPATH": path}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     made = Cluster()

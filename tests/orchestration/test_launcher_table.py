@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
 import tiny
+from click.testing import CliRunner
 from launcher_contract import LauncherContract
+from tests.docs.pages import documented
 
+from ablab.cli.main import cli
 from ablab.errors import InputError, SpecError
 from ablab.orchestration.grid import run_grid
 from ablab.orchestration.launcher_table import LAUNCHERS, find_launcher, read_options
@@ -48,10 +52,10 @@ def test_an_installed_launcher_runs_a_grid_and_its_options_are_checked(tmp_path:
     grid, store = tiny.loaded(tmp_path), open_store(paths)
     with pytest.raises(SpecError, match="--launcher-option: nices: unknown key"):
         run_grid(grid, paths=paths, store=store, launcher="polite", launcher_options=["nices=3"])
-    result = run_grid(
-        grid, paths=paths, store=store, launcher="polite", launcher_options=["nice=3"], workers=2
-    )
-    assert (result.completed, result.failed) == (2, 0)
+    command = documented("ablab grid run FILE --launcher polite").replace("FILE", str(tmp_path / "grid.yaml"))
+    done = CliRunner().invoke(cli, [*command.split()[1:], "--workers", "2", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["completed"] == 2
 
 
 def test_an_unknown_launcher_is_refused_with_the_nearest_name(installed: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.mlflow_server import free_port
-from tests.stack.compose import Service
+from tests.stack.compose import Service, environment
 from tests.stack.postgres import Postgres, binaries
 
 
@@ -31,6 +32,17 @@ class Stack:
     def start(self, name: str, **given: str) -> Service:
         """A service by its command in the compose file; ``given``: what stands in .env."""
         return Service(name, self.folder, self.postgres.port, self.address, given)
+
+    def run(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command in the place of a service's own, as ``docker compose run`` does."""
+        return subprocess.run(
+            words,
+            env=environment(name, self.folder, self.postgres.port, self.address),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
 
 
 @pytest.fixture(scope="session")

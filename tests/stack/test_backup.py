@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.docs.pages import documented
 from tests.stack.postgres import Postgres
 
 pytestmark = pytest.mark.xdist_group("stack")  # one PostgreSQL for all of them
@@ -24,10 +27,15 @@ def var(tmp_path: Path) -> Path:
 
 
 def script(root: Path, name: str, postgres: Postgres, var: Path, *arguments: str | Path):
+    return run([str(root / "deploy" / name), *map(str, arguments)], root, postgres, var)
+
+
+def run(words: list[str], folder: Path, postgres: Postgres, var: Path):
     here = {"ABLAB_POSTGRES": "", "ABLAB_MLFLOW": "", "ABLAB_STATE": "", "ABLAB_VAR": str(var)}
     return subprocess.run(
-        [str(root / "deploy" / name), *map(str, arguments)],
+        words,
         env={**os.environ, **postgres.variables, **here},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
@@ -37,9 +45,13 @@ def script(root: Path, name: str, postgres: Postgres, var: Path, *arguments: str
 def test_what_was_backed_up_comes_back(root: Path, postgres: Postgres, var: Path, tmp_path: Path) -> None:
     for name in DATABASES:
         postgres.psql(name, f"CREATE TABLE backup_test AS SELECT '{name}' AS value")
-    folder = tmp_path / "backup"
-    done = script(root, "backup.sh", postgres, var, folder)
-    assert (done.returncode, done.stdout) == (0, f"{folder}\n"), done.stderr
+    clone = tmp_path / "clone"
+    shutil.copytree(root / "deploy", clone / "deploy")
+    shutil.copy(root / "Makefile", clone)
+    done = run(documented("make backup").split(), clone, postgres, var)
+    assert done.returncode == 0, done.stderr
+    folder = clone / done.stdout.strip()
+    assert re.fullmatch(r"backups/\d{4}-\d\d-\d\dT\d{6}Z", done.stdout.strip())
     assert folder.stat().st_mode & 0o077 == 0
     for name in DATABASES:
         postgres.psql(name, "UPDATE backup_test SET value = 'lost'")

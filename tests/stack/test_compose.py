@@ -9,13 +9,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.docs.pages import documented
 from tests.stack.compose import SECRETS, declared_port, interpolated, services
 
 pytestmark = pytest.mark.xdist_group("stack")  # one PostgreSQL for all of them
 
 
 def docker_compose(
-    root: Path, variables: dict[str, str], *arguments: str
+    folder: Path, variables: dict[str, str], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     program = shutil.which("docker-compose")
     if program is None:
@@ -24,9 +25,9 @@ def docker_compose(
         )
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
-        [program, "--file", str(root / "docker-compose.yml"), *arguments],
+        [program, "--file", str(folder / "docker-compose.yml"), *arguments],
         env=kept | variables,
-        cwd=root,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
@@ -45,6 +46,21 @@ def test_compose_refuses_to_start_without_a_secret(root: Path, missing: str) -> 
     done = docker_compose(root, given, "config")
     assert done.returncode != 0
     assert "set it in .env, see .env.example" in done.stderr
+
+
+def test_a_copy_of_the_example_starts_once_its_secrets_are_filled_in(root: Path, tmp_path: Path) -> None:
+    for name in ("docker-compose.yml", ".env.example"):
+        shutil.copy(root / name, tmp_path)
+    subprocess.run(documented("cp .env.example").split(), cwd=tmp_path, check=True)
+    refused = docker_compose(tmp_path, {}, "config")
+    assert refused.returncode != 0
+    assert "set it in .env, see .env.example" in refused.stderr
+    file = tmp_path / ".env"
+    filled = re.sub(r"^(\w+)=$", lambda line: f"{line[1]}={SECRETS[line[1]]}", file.read_text(), flags=re.M)
+    file.write_text(filled)
+    accepted = docker_compose(tmp_path, {}, "config")
+    assert accepted.returncode == 0, accepted.stderr
+    assert all(secret in accepted.stdout for secret in SECRETS.values())
 
 
 def test_the_example_names_every_variable_and_holds_no_secret(root: Path) -> None:

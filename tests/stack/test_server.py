@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+import subprocess
 import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping
 
 import pytest
+from tests.docs.pages import documented
 from tests.stack.compose import SECRETS
 from tests.stack.conftest import Stack
 
@@ -78,6 +82,18 @@ def test_only_the_administrator_makes_accounts(stack: Stack) -> None:
     grab = {"username": "ana", "is_admin": True}
     request = ask(stack, "/api/2.0/mlflow/users/update-admin", ana, grab)
     assert request[0] in (403, 405)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_an_account_is_made_by_the_documented_command(stack: Stack) -> None:
+    command = documented("curl --user admin").replace("http://127.0.0.1:5000", stack.address)
+    words = shlex.split(command.replace('"ana"', '"dora"').replace('"..."', '"dora-password-1"'))
+    # In a session of its own it has no terminal, and reads the administrator's password from here.
+    done = subprocess.run(
+        words, input=f"{ADMIN[1]}\n", capture_output=True, text=True, timeout=60, start_new_session=True
+    )
+    assert json.loads(done.stdout)["user"]["username"] == "dora", done.stderr
+    assert ask(stack, SEARCH, ("dora", "dora-password-1"))[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -9,25 +9,24 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.docs.pages import documented
 from tests.mlflow_server import free_port
 from tests.orchestration import tiny
 from tests.stack.compose import (
     ROOT,
     Service,
-    environment,
     grace_seconds,
     is_healthy,
     services,
 )
 from tests.stack.conftest import Stack
 from tests.stack.postgres import Postgres
-from tests.stack.test_server import ADMIN, ask
+from tests.stack.test_server import ADMIN, SEARCH, ask
 
 from ablab.orchestration import session
 from ablab.paths import Paths
@@ -54,6 +53,7 @@ name: nightly
 experiment: ../experiments/tiny.yaml
 baseline: guarded
 seeds: [0, 1, 2]
+determinism: false
 checks:
   - {metric: test/pearson, margin: 0.5}
 schedule: {cron: "*/5 * * * * *"}
@@ -163,6 +163,22 @@ def test_the_worker_trains_its_grid_into_postgres_and_onto_the_server(host: Stac
     assert not (host.folder / "mlruns" / "optuna.db").exists()
 
 
+def test_a_grid_is_run_in_a_container_of_the_worker(host: Stack, worker: Service) -> None:
+    name, *words = documented("docker compose --profile gpu run --rm").split()[6:]
+    file = words.index("ablations/v2_improvements.yaml")
+    words[file] = "ablations/of_the_worker.yaml"
+    done = host.run(name, *words)
+    assert (name, done.returncode) == ("worker", 0), done.stderr
+    assert "0 completed, 0 failed, 6 skipped" in done.stdout + done.stderr
+
+
+def test_the_tables_of_mlflow_are_upgraded_in_a_container_of_its_service(host: Stack) -> None:
+    name, *words = documented("docker compose run --rm").split()[4:]
+    done = host.run(name, *words)
+    assert (name, done.returncode) == ("mlflow", 0), done.stderr
+    assert ask(host, SEARCH, ADMIN)[0] == 200
+
+
 def test_tensorboard_shows_what_the_worker_has_trained(tensorboard: Service, worker: Service) -> None:
     def trained() -> list[str]:
         return [run for run in _json(f"{tensorboard.address}/data/runs") if "of_the_worker" in run]
@@ -189,7 +205,9 @@ def test_the_scheduler_waits_for_its_night_and_ends_when_it_is_told_to(scheduler
 def test_the_scheduler_gates_a_cell_of_the_worker_and_is_stopped_while_it_trains(
     host: Stack, worker: Service
 ) -> None:
-    _promote(host)
+    promote = ("ablab", "regression", "promote", "of_the_worker", "--cell", "mlp_head=false")
+    promoted = host.run("scheduler", *promote, "--name", "guarded")
+    assert promoted.returncode == 0, promoted.stderr
 
     def trials(status: str) -> int:
         of_gate = "FROM runs JOIN experiments e USING (experiment_id) WHERE e.name = 'nightly'"
@@ -211,20 +229,6 @@ def test_the_scheduler_gates_a_cell_of_the_worker_and_is_stopped_while_it_trains
 def test_docker_waits_longer_than_a_service_takes_to_close_its_runs() -> None:
     assert grace_seconds("scheduler") > schedule._PATIENCE_SECONDS
     assert grace_seconds("worker") > session.GRACE_SECONDS
-
-
-def _promote(host: Stack) -> None:
-    """In a container of the scheduler, as one would on the server."""
-    promote = ["ablab", "regression", "promote", "of_the_worker"]
-    done = subprocess.run(
-        [*promote, "--cell", "mlp_head=false", "--name", "guarded"],
-        env=environment("scheduler", host.folder, host.postgres.port, host.address),
-        cwd=host.folder,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def _json(address: str) -> Any:
