@@ -18,8 +18,12 @@ from ablab.cli import main as program
 from ablab.cli.main import SECTIONS, cli
 from ablab.errors import AblabError, Problem, SpecError
 
-MOST_CPU_SECONDS = 0.3
-"""Beyond the interpreter's own start."""
+LIBRARIES = """
+import click, pydantic, yaml
+class Model(pydantic.BaseModel):
+    a: int
+"""
+"""What a command that checks a spec cannot do without."""
 
 
 def test_help_lists_every_command_under_its_heading() -> None:
@@ -155,7 +159,9 @@ def cpu_seconds(*command: str) -> float:
 def test_a_start_is_cheap(wrong: Path, arguments: list[str]) -> None:
     code = "import sys; from ablab.cli.main import main; main(sys.argv[1:])"
     bare = cpu_seconds(sys.executable, "-c", "pass")
-    assert cpu_seconds(sys.executable, "-c", code, *arguments) - bare < MOST_CPU_SECONDS
+    libraries = cpu_seconds(sys.executable, "-c", LIBRARIES) - bare
+    # 0.3 to 1.6 times on a quiet machine; torch alone would make it 10 times.
+    assert cpu_seconds(sys.executable, "-c", code, *arguments) - bare < 2.5 * libraries
 
 
 @pytest.mark.parametrize("arguments", STARTS, ids=" ".join)
