@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ablab.errors import StudyLockedError
@@ -89,10 +90,76 @@ def test_a_second_state_root_is_refused_and_told_who_holds_the_study(
         pass
 
 
-def test_the_own_database_of_a_state_root_is_not_asked(paths: Paths) -> None:
+def test_the_own_database_of_a_state_root_is_not_claimed(paths: Paths) -> None:
     store = MlflowStore(f"sqlite:///{paths.mlflow_db}", paths)
     with study_lock("quick", paths, store):
         assert not paths.mlflow_db.exists()
+
+
+def test_the_owner_of_a_database_is_refused_while_another_runs_the_study_in_it(
+    paths: Paths, tmp_path: Path
+) -> None:
+    uri, guest = f"sqlite:///{paths.mlflow_db}", Paths(tmp_path / "guest")
+    own = MlflowStore(uri, paths)
+    with (
+        study_lock("quick", guest, MlflowStore(uri, guest)),
+        pytest.raises(StudyLockedError, match=f"process {os.getpid()} on"),
+        study_lock("quick", paths, own),
+    ):
+        pass
+    own.tag_study("quick", "claim", elsewhere(seconds_ago=600).text)
+    with study_lock("quick", paths, own):
+        pass
+
+
+def test_a_claim_makes_no_study(database: Path, roots: tuple[Paths, Paths]) -> None:
+    store = of(database, roots[0])
+    with study_lock("refused", roots[0], store):
+        pass
+    assert "refused" not in store.studies()
+
+
+def test_a_claim_that_a_store_kept_while_it_was_away_does_not_bind_its_own_process(
+    database: Path, roots: tuple[Paths, Paths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = of(database, roots[0])
+    monkeypatch.setattr(away, "answers", lambda: False)
+    with claimed("quick", away, "study 'quick'"):
+        pass
+    store = of(database, roots[1])
+    assert store.study_tag("quick", "claim") is not None
+    assert claimant("quick", store) is None
+    with claimed("quick", store, "study 'quick'"):
+        pass
+
+
+def test_the_heart_follows_a_clock_that_is_set(
+    database: Path, roots: tuple[Paths, Paths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = of(database, roots[0])
+    with claimed("quick", store, "study 'quick'"):
+        created = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: created(self) + 100)
+        time.sleep(0.5)
+        assert claimant("quick", of(database, roots[1])) is not None
+
+
+def test_time_in_which_the_store_is_away_is_no_silence(
+    database: Path, roots: tuple[Paths, Paths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = elsewhere(seconds_ago=600)
+    asked = 0
+
+    def read(*arguments: object) -> Claim:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            time.sleep(1.2)  # longer than it is watched
+        return theirs if asked < 5 else replace(theirs, beat=theirs.beat + 1)
+
+    monkeypatch.setattr(claims, "_read", read)
+    with pytest.raises(StudyLockedError), claimed("quick", of(database, roots[0]), "study 'quick'"):
+        pass
 
 
 def test_the_claim_of_a_killed_process_of_this_machine_is_taken_over_at_once(

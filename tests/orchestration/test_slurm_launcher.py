@@ -128,6 +128,10 @@ class Slurm:
         """scancel waits for a controller that does not answer."""
         self._script("scancel", "exec sleep 20")
 
+    def say(self, text: str) -> None:
+        """scancel fails with these words."""
+        self._script("scancel", f"echo '{text}' >&2; exit 1")
+
     def answer(self) -> None:
         """scancel works."""
         self._script("scancel", f'echo "$@" >> {self._folder}/cancelled')
@@ -291,7 +295,7 @@ def test_a_controller_that_hangs_is_named_and_the_earlier_job_stays_known(
     again = launched(place, heard, [trial("finish")])
     again.submit(trial("finish"))
     with pytest.raises(
-        LauncherError, match=rf"scancel has not answered .* \(jobs {slurm.job}\); run this again"
+        LauncherError, match=rf"scancel gets no answer .* \(jobs {slurm.job}\); run this again"
     ):
         again.wait()
     again.stop(0)
@@ -309,20 +313,36 @@ def test_a_controller_that_hangs_is_named_and_the_earlier_job_stays_known(
 def test_stop_does_not_wait_for_a_controller_that_hangs(
     place: Place, heard: list[Event], slurm: Slurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ablab.orchestration.slurm_launcher._ANSWER_SECONDS", 0.2, raising=False)
+    monkeypatch.setattr("ablab.orchestration.slurm_launcher._ANSWER_SECONDS", 2.0)
     monkeypatch.setattr("ablab.orchestration.slurm_launcher._FORCED_SECONDS", 0.2)
-    launcher = launched(place, heard, [trial("finish")])
-    launcher.submit(trial("finish"))
+    trials = [trial("finish", seed) for seed in range(4)]
+    launcher = launched(place, heard, trials)
+    for each in trials:
+        launcher.submit(each)
     launcher.wait()
     slurm.hang()
     began = time.monotonic()
     launcher.stop(0)
-    assert time.monotonic() - began < 10
-    assert {type(event) for event in heard[:-1]} == {Warned}
-    assert f"job {slurm.job} may still run" in heard[0].text  # type: ignore[union-attr]
-    assert isinstance(heard[-1], Killed)
+    assert time.monotonic() - began < 7  # two requests, however many trials there are
+    warned = [event.text for event in heard if isinstance(event, Warned)]
+    assert sum(f"job {slurm.job}_0 may still run" in text for text in warned) == len(warned) / 4 > 0
+    assert [type(event) for event in heard[-4:]] == [Killed] * 4
+    notes = (place.root / "jobs" / "quick").glob("*.job")
+    # The next orchestrator cancels them.
+    assert {note.read_text() for note in notes} == {f"{slurm.job}_{index}" for index in range(4)}
+
+
+def test_a_controller_that_is_down_has_cancelled_nothing(
+    place: Place, heard: list[Event], slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablab.orchestration.slurm_launcher._FORCED_SECONDS", 0.2)
+    launcher = launched(place, heard, [trial("finish")])
+    launcher.submit(trial("finish"))
+    launcher.wait()
+    slurm.say("scancel: error: Unable to contact slurm controller (connect failure)")
+    launcher.stop(0)
     (note,) = (place.root / "jobs" / "quick").glob("*.job")
-    assert note.read_text() == str(slurm.job)  # the next orchestrator cancels it
+    assert note.read_text() == str(slurm.job)
 
 
 def test_what_slurm_cannot_do_is_refused(place: Place, heard: list[Event], slurm: Slurm) -> None:

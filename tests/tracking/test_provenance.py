@@ -31,8 +31,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _forget() -> None:
-    kept = (provenance.code_fingerprint, provenance._version, provenance._commit, provenance._status)
-    for remembered in kept:
+    kept = (provenance._version, provenance._commit, provenance._status)
+    for remembered in (provenance.code_fingerprint, provenance.uncommitted, *kept):
         remembered.cache_clear()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 import torch
 
 from ablab.data.datasets import open_corpus
+from ablab.errors import TrialError
 from ablab.models.build import build_model
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
+from ablab.tracking.provenance import code_fingerprint
 from ablab.training.checkpoint import load
 from ablab.training.evaluate import Setting, evaluate
 from ablab.training.loop import never
@@ -22,7 +25,7 @@ from ablab.training.restart import Origin, find
 from ablab.training.run import Outcome
 from ablab.training.together import run_together
 
-ORIGIN = Origin("f" * 32, "code", "cpu", 2)
+ORIGIN = Origin("f" * 32, code_fingerprint(), "cpu", 2)
 VARYING = ("seconds", "throughput/windows_per_second", "throughput/data_wait_share", "memory/peak_mib")
 
 
@@ -91,11 +94,20 @@ def test_evaluation_and_resuming_are_exact(
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
 
 
+def test_processes_of_other_code_than_the_trials_own_train_nothing(
+    trial: Trial, paths: Paths, tmp_path: Path
+) -> None:
+    open_corpus(trial.cell.experiment.dataset, paths)
+    other = replace(ORIGIN, code="of yesterday")
+    with pytest.raises(TrialError, match="the code was changed while the grid was running; run it again"):
+        run_together(trial, paths.root, tmp_path, Observer(), device="cpu", origin=other, asked_to_stop=never)
+
+
 @pytest.mark.gpu
 def test_gpus_give_the_scores_of_one_process(trial: Trial, paths: Paths, tmp_path: Path) -> None:
     if torch.cuda.device_count() < 2:
         pytest.skip("fewer than two CUDA devices")
-    origin = Origin("f" * 32, "code", "cuda", 2)
+    origin = Origin("f" * 32, code_fingerprint(), "cuda", 2)
     outcome = run_together(trial, paths.root, tmp_path, Observer(), origin=origin, asked_to_stop=never)
     experiment = trial.cell.experiment
     corpus = open_corpus(experiment.dataset, paths)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
+import psutil  # type: ignore[import-untyped]
+
 from ablab.errors import StoreError, StudyLockedError
 from ablab.orchestration.lease import STALE_SECONDS, Holder, end_this_process
 from ablab.tracking.store import RunStore
@@ -26,6 +28,9 @@ WATCH_SECONDS = 3 * BEAT_SECONDS
 """How long a claim that looks stale is watched: the clock of its holder may be wrong."""
 SETTLE_SECONDS = 0.5
 """For the claim of another that had looked at the same moment."""
+
+_held: set[str] = set()
+"""Tokens of the claims that this process holds; one that the store kept while it was away is over."""
 
 log = logging.getLogger("ablab")
 
@@ -56,24 +61,23 @@ def claimed(
 ) -> Iterator[None]:
     """Hold the claim, with a heartbeat, where the store is shared; a stale one is taken over.
 
+    A store of one's own is not claimed, and looked at all the same: others may have been given its address.
+
     what: for people. name: of the claim in the study. lost: as for `ablab.orchestration.lease.hold`.
 
     Raises StudyLockedError, saying that ``what`` is run, by whom and since when; StoreError.
     """
+    found = _read(study, store, name)
     if not store.is_shared:
+        if found is not None and _is_fresh(found):
+            raise _refusal(what, found, store)
         yield
         return
-    mine = Claim(secrets.token_hex(8), Holder.of_this_process(), time.time())
-    found = _read(study, store, name)
     if found is not None:
         if not _is_over(found, lambda: _read(study, store, name)):
             raise _refusal(what, found, store)
         log.warning("a stale claim was taken over: %s, %s", what, found)
-    store.tag_study(study, name, mine.text)
-    time.sleep(SETTLE_SECONDS)
-    now = _read(study, store, name)
-    if now is not None and now.token != mine.token:
-        raise _refusal(what, now, store)
+    mine = Claim(secrets.token_hex(8), Holder.of_this_process(), time.time())
     stop = threading.Event()
     beat = threading.Thread(
         target=_beat,
@@ -81,20 +85,28 @@ def claimed(
         name=f"claim of {what}",
         daemon=True,
     )
-    beat.start()
+    _held.add(mine.token)
     try:
+        store.tag_study(study, name, mine.text)
+        time.sleep(SETTLE_SECONDS)
+        now = _read(study, store, name)
+        if now is not None and now.token != mine.token:
+            raise _refusal(what, now, store)
+        beat.start()
         yield
     finally:
         stop.set()
-        beat.join(BEAT_SECONDS)  # a request may be on its way
+        _held.discard(mine.token)
+        if beat.ident is not None:
+            beat.join(BEAT_SECONDS)  # a request may be on its way
         with contextlib.suppress(StoreError):
             if store.answers() and _is_mine(_read(study, store, name), mine):
                 store.tag_study(study, name, None)
 
 
 def claimant(study: str, store: RunStore) -> str | None:
-    """Who runs the study now by its claim in a shared store, for people; None where nobody is seen to."""
-    found = _read(study, store, "claim") if store.is_shared else None
+    """Who runs the study now by its claim in the store, for people; None where nobody is seen to."""
+    found = _read(study, store, "claim")
     return str(found) if found is not None and _is_fresh(found) else None
 
 
@@ -112,12 +124,15 @@ def _beat(
             if not store.answers():
                 continue
             now = _read(study, store, name)
+            if stop.is_set():
+                return
             if now is not None and now.token != mine.token:
                 log.warning("%s was taken over by %s; this process ends", what, now.holder)
                 lost()
                 return
-            if not stop.is_set():
-                store.tag_study(study, name, replace(mine, beat=time.time()).text)
+            # The start time anew: it moves with the machine's clock, where that is set.
+            holder = replace(mine.holder, created=psutil.Process().create_time())
+            store.tag_study(study, name, replace(mine, holder=holder, beat=time.time()).text)
 
 
 def _is_mine(found: Claim | None, mine: Claim) -> bool:
@@ -133,13 +148,18 @@ def _is_over(found: Claim, read: Callable[[], Claim | None]) -> bool:
     deadline = time.monotonic() + WATCH_SECONDS
     while time.monotonic() < deadline:
         time.sleep(BEAT_SECONDS / 10)
+        asked = time.monotonic()
         now = read()
         if now != found:
             return now is None
+        if time.monotonic() - asked > BEAT_SECONDS / 2:
+            deadline = time.monotonic() + WATCH_SECONDS  # the store was away, for the holder as well
     return True
 
 
 def _is_fresh(found: Claim) -> bool:
+    if found.holder.is_this_process:
+        return found.token in _held
     if found.holder.is_here:
         return found.holder.process is not None
     return abs(time.time() - found.beat) < STALE_SECONDS

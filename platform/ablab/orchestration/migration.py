@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablab.errors import InputError, StudyLockedError
+from ablab.orchestration.claim import claimant
 from ablab.orchestration.lock import holder
 from ablab.paths import Paths
 from ablab.tracking.mlflow.address import is_server, shown, sqlite_file
@@ -53,7 +54,7 @@ def migrate(paths: Paths, store: RunStore) -> tuple[Migrated, ...]:
             "stop it, then `mlflow db upgrade` with its database's address"
         )
     for study in store.studies():
-        busy = holder(study, paths)
+        busy = holder(study, paths) or claimant(study, store)
         if busy is not None:
             raise StudyLockedError(f"study '{study}' is being run by {busy}; wait for it, or end it first")
     done = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import shutil
 import subprocess
 import time
@@ -148,7 +149,7 @@ class SlurmLauncher:
             return
         self._send()
         self._listen(_MOMENT_SECONDS)
-        self._cancel([each for each in self._trials if time.monotonic() > each.deadline])
+        self._cancel_due()
 
     def end(self, key: str, reason: str) -> None:
         """See `Launcher.end`."""
@@ -161,12 +162,13 @@ class SlurmLauncher:
                 continue
             each.files.end.write_text(reason)
             if not each.files.begun.exists():
-                self._cancel([each])
+                each.deadline = 0.0  # cancelled with all others of its kind, in one request
 
     def stop(self, grace_seconds: float) -> None:
         """See `Launcher.stop`."""
         for trial in self.in_flight:
             self.end(trial.key, "stopped by the orchestrator")
+        self._cancel_due()
         self._listen_until(time.monotonic() + grace_seconds, patient=True)
         self._cancel(self._trials)
         self._listen_until(time.monotonic() + _FORCED_SECONDS, patient=False)
@@ -288,6 +290,9 @@ class SlurmLauncher:
             self._note_of(each.trial.key).unlink(missing_ok=True)
         self._emit(end)
 
+    def _cancel_due(self) -> None:
+        self._cancel([each for each in self._trials if time.monotonic() > each.deadline])
+
     def _cancel(self, several: Sequence[_Submitted]) -> None:
         for each in several:
             each.deadline = math.inf
@@ -325,7 +330,9 @@ def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
     return SlurmLauncher(act, place, emit, request)
 
 
-_UNANSWERED = f"scancel has not answered for {_ANSWER_SECONDS:.0f} s"
+_UNANSWERED = "scancel gets no answer from Slurm's controller"
+_AWAY = re.compile(r"unable to contact|connection refused|timed out", re.IGNORECASE)
+"""What scancel says then; that a job has ended long ago is an answer."""
 
 
 def _scancel(jobs: Iterable[str]) -> bool:
@@ -333,9 +340,12 @@ def _scancel(jobs: Iterable[str]) -> bool:
     named = list(jobs)
     if named:
         try:
-            subprocess.run(["scancel", *named], check=False, capture_output=True, timeout=_ANSWER_SECONDS)
+            done = subprocess.run(
+                ["scancel", *named], check=False, capture_output=True, text=True, timeout=_ANSWER_SECONDS
+            )
         except subprocess.TimeoutExpired:
             return False
+        return not _AWAY.search(done.stderr)
     return True
 
 

@@ -18,7 +18,7 @@ from ablab.data.corpus import Corpus
 from ablab.data.datasets import open_corpus
 from ablab.errors import DataError, NonFiniteLossError, Problem, StoreError, StudyLockedError
 from ablab.orchestration.after_all import finished_after_all
-from ablab.orchestration.events import Advanced, Emit, Failed, Finished, Killed, Started, Warned
+from ablab.orchestration.events import Advanced, Emit, End, Failed, Finished, Killed, Started, Warned
 from ablab.orchestration.failures import explain
 from ablab.orchestration.interruption import deferred, shielded
 from ablab.orchestration.launchers import Place
@@ -70,11 +70,9 @@ def _attempt(trial: Trial, place: Place, emit: Emit, paths: Paths, store: RunSto
         emit(Killed(trial.key, run_id, "interrupted", closed=False))
         raise
     except FinishedAfterAllError as found:
-        finished = finished_after_all(trial, place.role, found.run_id, store)
-        assert finished is not None, "the store has just said so"
-        clear(run_folder(trial.key, found.run_id, paths))
         emit(Started(trial.key, found.run_id))
-        emit(finished)
+        emit(_end_of(trial, place, found.run_id, store))
+        clear(run_folder(trial.key, found.run_id, paths))
         return
     except Exception as error:
         cause, line = explain(error, paths.root)
@@ -99,6 +97,14 @@ def _attempt(trial: Trial, place: Place, emit: Emit, paths: Paths, store: RunSto
         if not isinstance(error, _OF_THE_TRIAL) and states(folder):
             return  # a full disk, a store that is gone: the next attempt goes on from the last checkpoint
     clear(folder)
+
+
+def _end_of(trial: Trial, place: Place, run_id: str, store: RunStore) -> End:
+    try:
+        finished = finished_after_all(trial, place.role, run_id, store)
+    except StoreError as error:
+        return Failed(trial.key, run_id, str(error), closed=False, cause="store")
+    return finished or Failed(trial.key, run_id, "its run was deleted meanwhile", closed=True)
 
 
 def tensorboard_folder(trial: Trial, paths: Paths) -> Path:

@@ -177,7 +177,6 @@ class MemoryStore:
         if text is None:
             self._study_tags.pop((study, name), None)
         else:
-            self._touch(study)
             self._study_tags[study, name] = text
 
     def answers(self) -> bool:

@@ -70,6 +70,7 @@ def environment() -> dict[str, str]:
     return tags
 
 
+@cache
 def uncommitted() -> str:
     """What differs from the commit, as a diff under the list of files; empty where nothing does."""
     status = _status() if _commit() else ""

@@ -151,7 +151,7 @@ class RunStore(Protocol):
         """A text kept with the study; None where there is none, or no such study."""
 
     def tag_study(self, study: str, name: str, text: str | None) -> None:
-        """Keep a text with the study, which is made where it is missing; None removes it."""
+        """Keep a text under the study's name; None removes it. By itself it makes no study."""
 
     def open_run(self, trial: Trial, role: Role = "seed") -> RunWriter:
         """Create or continue the run of this trial, with its spec, params, tags and provenance.

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ablab.data.datasets import open_corpus
+from ablab.errors import TrialError
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
+from ablab.tracking.provenance import run_fingerprint
 from ablab.training.messages import Seat
 from ablab.training.observer import Observer
 from ablab.training.processes import in_processes
@@ -42,6 +44,9 @@ def run_together(
 
 
 def _run(seat: Seat, trial: Trial, root: Path, folder: Path, origin: Origin) -> Outcome:
+    if run_fingerprint(trial.cell.experiment) != origin.code:
+        # The trial's own process has loaded its code before; those that torchrun starts read it now.
+        raise TrialError("the code was changed while the grid was running; run it again")
     return run(
         trial,
         open_corpus(trial.cell.experiment.dataset, Paths(root)),

@@ -82,6 +82,19 @@ class Database:
         )
         return self._rows(f"e.name = ? AND {of_cell}", (study, *cells), full=full)
 
+    def study_tag(self, study: str, tag: str) -> str | None:
+        """A tag of the study's experiment."""
+        if not self._file.exists():
+            return None
+        with self._open() as connection:
+            found = connection.execute(
+                "SELECT t.value FROM experiments e"
+                " JOIN experiment_tags t ON t.experiment_id = e.experiment_id"
+                " WHERE e.name = ? AND t.key = ? AND e.lifecycle_stage = 'active'",
+                (study, tag),
+            ).fetchone()
+        return None if found is None else str(found[0])
+
     def of_key(self, study: str, key: str) -> list[Row]:
         """Runs of one key in a study, with all their tags."""
         of_key = (

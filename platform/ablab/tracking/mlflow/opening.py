@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from mlflow.entities import RunTag
 
 from ablab.errors import StoreError
@@ -88,12 +90,10 @@ def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> 
         raise StoreError(f"what an earlier attempt left in {left.folder} has to arrive first: {left.reason}")
     client = connection.client
     experiment = open_study(connection, paths, trial.study)
-    file = sqlite_file(connection.uri)
-    # Without MLflow's parser of searches, which costs a trial that is short as much as its points.
-    read = Remote(connection) if file is None or not Database(file).is_readable() else Database(file)
 
     def earlier() -> list[Row]:
-        return [found for found in oldest_first(read.of_key(trial.study, trial.key)) if found.role == role]
+        found = oldest_first(_rows_of_key(connection, trial))
+        return [row for row in found if row.role == role]
 
     tried = False
 
@@ -136,6 +136,17 @@ def open_run(connection: Connection, paths: Paths, trial: Trial, role: Role) -> 
     if difference:
         writer.text("uncommitted.diff", difference)
     return writer
+
+
+def _rows_of_key(connection: Connection, trial: Trial) -> list[Row]:
+    """From a SQLite file without MLflow's parser of searches, which costs as much as a trial's points."""
+    file = sqlite_file(connection.uri)
+    if file is not None:
+        with contextlib.suppress(StoreError):  # locked for long, or unknown: the connection has more patience
+            database = Database(file)
+            if database.is_readable():
+                return database.of_key(trial.study, trial.key)
+    return Remote(connection).of_key(trial.study, trial.key)
 
 
 def _journal_of(connection: Connection, paths: Paths, trial: Trial, run_id: str) -> Journal:

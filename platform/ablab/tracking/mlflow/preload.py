@@ -17,5 +17,6 @@ from ablab.tracking import provenance
 
 provenance.code_fingerprint()
 provenance.environment()
+provenance.uncommitted()
 
 __all__ = ["ablab", "alembic", "mlflow", "sqlalchemy"]

@@ -44,6 +44,11 @@ class Remote:
         experiment = self.experiment(study)
         return [] if experiment is None else self.search({experiment.experiment_id: study})
 
+    def study_tag(self, study: str, tag: str) -> str | None:
+        """A tag of the study's experiment."""
+        experiment = self.experiment(study)
+        return None if experiment is None else experiment.tags.get(tag)
+
     def of_key(self, study: str, key: str) -> list[Row]:
         """Runs of one key in a study, with all their tags."""
         experiment = self.experiment(study)

@@ -35,6 +35,7 @@ _LONGEST_DESCRIPTION = 5000
 class _Source(Protocol):
     def studies(self) -> dict[str, str]: ...
     def rows(self, study: str, *, full: bool, cells: Collection[str] | None = None) -> list[Row]: ...
+    def study_tag(self, study: str, tag: str) -> str | None: ...
     def find(self, run: str) -> list[Row]: ...
     def curves(self, run_id: str, beginning: tuple[str, ...]) -> dict[str, Curve]: ...
     def courses(self, study: str, metric: str) -> dict[str, Curve]: ...
@@ -62,9 +63,7 @@ class MlflowStore:
 
     def study_tag(self, study: str, name: str) -> str | None:
         """A text kept with the study."""
-        find = partial(self._connection.client.get_experiment_by_name, study)
-        found = self._connection.call(f"find study {study}", find)
-        return None if found is None else found.tags.get(f"{OWN_TAG}{name}")
+        return self._source.study_tag(study, f"{OWN_TAG}{name}")
 
     def tag_study(self, study: str, name: str, text: str | None) -> None:
         """Keep a text with the study, or remove it."""
@@ -72,7 +71,7 @@ class MlflowStore:
 
         call, client, tag = self._connection.call, self._connection.client, f"{OWN_TAG}{name}"
         if text is not None:
-            experiment = open_study(self._connection, self._paths, study)
+            experiment = open_study(self._connection, self._paths, study, is_study=False)  # not by this alone
             call(f"write study {study}", lambda: client.set_experiment_tag(experiment, tag, text))
             return
         found = call(f"find study {study}", lambda: client.get_experiment_by_name(study))
