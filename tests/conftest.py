@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,20 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.setenv("ABLAB_HOME", str(home))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return Paths(home)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables: making them takes a second, copying them nothing."""
+    from ablab.tracking.mlflow.connection import Connection
+
+    paths = Paths(tmp_path_factory.mktemp("database"))
+    Connection(f"sqlite:///{paths.mlflow_db}", paths)
+    return paths.mlflow_db
+
+
+@pytest.fixture
+def tables(paths: Paths, empty_database: Path) -> None:
+    """MLflow's tables are in the state root already, for tests that are not about a first start."""
+    paths.root.mkdir(parents=True, exist_ok=True)
+    shutil.copy(empty_database, paths.mlflow_db)

@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from ablab.cli.main import cli
 from ablab.paths import Paths
 
+pytestmark = pytest.mark.usefixtures("tables")
+
 SMALL = ("--set", "dataset.n_subjects=2", "--set", "dataset.minutes=1", "--set", "dataset.n_chans=4")
 
 

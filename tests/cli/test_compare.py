@@ -23,7 +23,7 @@ def ablab(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def stored(paths: Paths) -> Paths:
+def stored(paths: Paths, tables: None) -> Paths:
     """Two cells x two seeds, one of which failed, in the store that the commands open."""
     store = open_store(paths)
     records = [r for r in full_factorial(n_subjects=3, seeds=range(2)) if r.cell in (ORIGINAL, FULL)]

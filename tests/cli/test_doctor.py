@@ -47,7 +47,7 @@ def _wrong(told: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.fixture
-def neglected(paths: Paths) -> Paths:
+def neglected(paths: Paths, tables: None) -> Paths:
     """A state root with a run whose process is gone, a stale lease, and a journal."""
     store = MlflowStore(f"sqlite:///{paths.mlflow_db}", paths)
     for seed in (0, 1):

@@ -124,6 +124,7 @@ def test_a_grid_from_plan_to_logs(file: str, paths: Paths, root: Path) -> None:
     assert compared["treatment"] == "mlp_head=true"
 
 
+@pytest.mark.usefixtures("tables")
 def test_a_failed_trial_ends_in_exit_code_1_and_its_logs_hold_the_traceback(
     file: str, paths: Paths, root: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_a_failed_trial_ends_in_exit_code_1_and_its_logs_hold_the_traceback(
     assert "failed" in ablab("grid", "status", "hot").stdout
 
 
+@pytest.mark.usefixtures("tables")
 def test_a_pilot_measures_for_the_plan_and_stays_out_of_the_comparison(
     file: str, paths: Paths, root: Path
 ) -> None:

@@ -35,7 +35,7 @@ seeds: [0, 1]
 
 
 @pytest.fixture
-def study(tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> str:
+def study(tmp_path: Path, paths: Paths, tables: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """Two cells, the MLP head better by .1 in every subject and seed."""
     (tmp_path / "tiny.yaml").write_text(EXPERIMENT)
     (tmp_path / "grid.yaml").write_text(GRID)

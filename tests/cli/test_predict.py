@@ -30,7 +30,7 @@ def ablab(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def key(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def key(paths: Paths, tables: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Key of a finished run."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(EXPERIMENT)

@@ -21,7 +21,7 @@ def ablab(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def stored(paths: Paths) -> Paths:
+def stored(paths: Paths, tables: None) -> Paths:
     """Two cells x three seeds in the store that the commands open."""
     store = open_store(paths)
     for record in full_factorial(n_subjects=3):

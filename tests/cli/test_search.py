@@ -149,6 +149,7 @@ def study_in_dashboard(paths: Paths) -> dict[str, Any]:
     }
 
 
+@pytest.mark.usefixtures("tables")
 def test_pruned_runs_are_killed_with_the_reason_and_count_as_no_failure(
     file: str, paths: Paths, root: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_pruned_runs_are_killed_with_the_reason_and_count_as_no_failure(
     assert again["pruned"] == len(pruned)
 
 
+@pytest.mark.usefixtures("tables")
 def test_points_of_other_code_are_not_mixed_without_a_word(
     file: str, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ TRIAL = Trial("ab" * 16, "quick", Cell("gated", "gated", {}, Experiment(name="ti
 
 
 @pytest.fixture
-def cut_short(paths: Paths) -> str:
+def cut_short(paths: Paths, tables: None) -> str:
     """Id of a run whose last metric and end stand in its journal only."""
     writer = MlflowStore(f"sqlite:///{paths.mlflow_db}", paths).open_run(TRIAL)
     writer.flush()

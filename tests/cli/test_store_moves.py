@@ -25,6 +25,7 @@ def checked(root: Path, name: str, result: Result) -> dict[str, object]:
     return found
 
 
+@pytest.mark.usefixtures("tables")
 def test_a_study_moves_to_another_state_root(
     root: Path, paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,6 +50,7 @@ def test_a_study_moves_to_another_state_root(
     assert ablab("compare", "tinygrid").exit_code == 0
 
 
+@pytest.mark.usefixtures("tables")
 def test_a_bundle_that_is_too_large_is_refused(tmp_path: Path, paths: Paths) -> None:
     grid = tiny.write(tmp_path)
     assert ablab("grid", "run", grid, "--launcher", "inline").exit_code == 0

@@ -48,6 +48,7 @@ def test_a_gpu_by_number_and_several_are_refused_together() -> None:
     )
 
 
+@pytest.mark.usefixtures("tables")
 def test_it_prints_the_spec_and_trains_it(paths: Paths) -> None:
     done = train("--variant", "v2", "--use_mlp_head", "False", "--gpu", "-1", *SMALL)
     assert done.exit_code == 0, done.output

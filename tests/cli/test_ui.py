@@ -90,6 +90,7 @@ def _assert_gone(family: list[psutil.Process], port: int) -> None:
         probe.bind(("127.0.0.1", port))
 
 
+@pytest.mark.usefixtures("tables")
 def test_the_ui_serves_runs_and_artifacts_until_ctrl_c(start: Start, paths: Paths, port: int):
     run_id = _record(paths)
     process, address = start("ui")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from ablab.spec.experiment import Experiment, Improvements, Level, Simulated
 from ablab.spec.record import SubjectScore
 from ablab.spec.trial import Cell, Trial
 from ablab.tracking.memory import MemoryStore
-from ablab.tracking.mlflow.connection import Connection
 from ablab.tracking.mlflow.store import MlflowStore
 from ablab.tracking.store import RunStore
 
@@ -77,18 +75,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables: making them takes a second, copying them nothing."""
-    paths = Paths(tmp_path_factory.mktemp("database"))
-    Connection(f"sqlite:///{paths.mlflow_db}", paths)
-    return paths.mlflow_db
-
-
 @pytest.fixture
-def sqlite_store(paths: Paths, empty_database: Path) -> MlflowStore:
-    paths.root.mkdir(parents=True, exist_ok=True)
-    shutil.copy(empty_database, paths.mlflow_db)
+def sqlite_store(paths: Paths, tables: None) -> MlflowStore:
     return MlflowStore(f"sqlite:///{paths.mlflow_db}", paths)
 
 
