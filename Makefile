@@ -56,7 +56,7 @@ demo: $(READY)
 	@$(BIN)/ablab report quickstart --format html
 
 test: system $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 # Goes on where it was stopped: rounds that the file holds are not played again.
 test-faults: $(READY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -73,6 +74,17 @@ def test_an_installed_package_holds_the_report_templates(root: Path, tmp_path: P
 
 def test_ci_runs_make_test(root: Path) -> None:
     assert (root / ".ci" / "run").read_text().splitlines()[-1] == "make test"
+
+
+def test_the_tests_of_a_file_run_in_one_process_and_files_in_several(root: Path) -> None:
+    files = ["tests/spec/test_cron.py", "tests/spec/test_expression.py", "tests/spec/test_schema.py"]
+    command = [sys.executable, "-m", "pytest", "-n", "2", "-v", "-p", "no:cacheprovider", *files]
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
+    ran = re.findall(r"\[(gw\d)\].* PASSED (tests/spec/\w+\.py)::", done.stdout)
+    assert len(ran) > 20
+    assert sorted(file for _, file in set(ran)) == files
+    assert len({process for process, _ in ran}) == 2
 
 
 def test_every_module_opens_with_what_it_is_for(root: Path) -> None:

@@ -28,7 +28,7 @@ import pytest
 from tests.docs.conftest import invoke
 from tests.docs.pages import PAGES, ROOT, commands, documented, spans
 
-pytestmark = [pytest.mark.xdist_group("docs"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 RUN_KEY = "RUN"
 """What pages call a run; filled in with one that was trained on recordings."""

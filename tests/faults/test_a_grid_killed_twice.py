@@ -21,10 +21,7 @@ from ablab.spec.record import RunRecord
 from ablab.tracking.memory import MemoryStore
 from ablab.tracking.open import open_store
 
-pytestmark = [
-    pytest.mark.xdist_group("faults"),  # one after the other: they are about whole grids
-    pytest.mark.timeout(900),  # on a machine that does much else
-]
+pytestmark = pytest.mark.timeout(900)  # on a machine that does much else
 
 
 def _until_started(process: subprocess.Popen[str], trials: int) -> None:

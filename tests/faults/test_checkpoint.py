@@ -13,10 +13,7 @@ from ablab.orchestration.leftovers import leases
 from ablab.paths import Paths
 from ablab.tracking.open import open_store
 
-pytestmark = [
-    pytest.mark.xdist_group("faults"),  # one after the other: they are about whole grids
-    pytest.mark.timeout(900),  # on a machine that does much else
-]
+pytestmark = pytest.mark.timeout(900)  # on a machine that does much else
 
 
 def _checkpoints(paths: Paths) -> list[Path]:

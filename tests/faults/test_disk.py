@@ -15,10 +15,7 @@ from tests.faults.rounds import Points, look, write
 
 from ablab.paths import Paths
 
-pytestmark = [
-    pytest.mark.xdist_group("faults"),  # one after the other: they are about whole grids
-    pytest.mark.timeout(900),  # on a machine that does much else
-]
+pytestmark = pytest.mark.timeout(900)  # on a machine that does much else
 
 
 @pytest.fixture

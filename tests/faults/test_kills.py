@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 from tests.faults.rounds import Points, play
 
-pytestmark = [
-    pytest.mark.xdist_group("faults"),  # one after the other: they are about whole grids
-    pytest.mark.timeout(900),  # on a machine that does much else
-]
+pytestmark = pytest.mark.timeout(900)  # on a machine that does much else
 
 
 @pytest.mark.slow

@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [
-    pytest.mark.xdist_group("faults"),  # one after the other: they are about whole grids
-    pytest.mark.timeout(900),  # on a machine that does much else
-]
+pytestmark = pytest.mark.timeout(900)  # on a machine that does much else
 
 LIMIT = 2**30
 _PROGRAM = """

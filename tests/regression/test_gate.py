@@ -33,8 +33,6 @@ QUICK = ("--launcher", "inline", "--set", "regression.determinism=false")
 COMMAND = (sys.executable, "-c", "from ablab.cli.main import main; main()")
 ONE = ("--set", "regression.seeds=[0]")
 
-pytestmark = pytest.mark.xdist_group("regression_lab")
-
 
 def checked(text: str, schema: str, root: Path) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(text)

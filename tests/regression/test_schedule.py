@@ -28,8 +28,6 @@ from ablab.tracking.open import open_gates, open_store
 Ablab = Callable[..., Result]
 PATIENCE_SECONDS = 240.0
 
-pytestmark = pytest.mark.xdist_group("regression_lab")
-
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
