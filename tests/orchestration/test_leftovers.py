@@ -22,12 +22,14 @@ from ablab.spec.trial import Trial
 from ablab.tracking.memory import MemoryStore
 from ablab.tracking.store import RunState
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(SLEEP, start_new_session=True) as process:
+    with subprocess.Popen(SLEEP, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # before that, its command line may read empty
         yield process
         process.kill()
 
@@ -149,10 +151,10 @@ def test_runs_without_a_process_are_closed_as_killed(paths: Paths) -> None:
     assert store.closed == [(f"run-{each.key[:6]}", "killed", reason) for each in (A, C)]
 
 
-def test_runs_in_work_elsewhere_are_left_to_their_owner(paths: Paths) -> None:
-    with subprocess.Popen(SLEEP) as living:
-        elsewhere = (_running(A, host="elsewhere"), _running(B, pid=living.pid))
-        store = _States(*elsewhere)
-        assert close_leftovers("quick", "seed", store, paths) == elsewhere
-        assert store.closed == []
-        living.kill()
+def test_runs_in_work_elsewhere_are_left_to_their_owner(
+    sleeper: subprocess.Popen[bytes], paths: Paths
+) -> None:
+    elsewhere = (_running(A, host="elsewhere"), _running(B, pid=sleeper.pid))
+    store = _States(*elsewhere)
+    assert close_leftovers("quick", "seed", store, paths) == elsewhere
+    assert store.closed == []

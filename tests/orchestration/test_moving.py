@@ -16,6 +16,8 @@ from ablab.orchestration.study_comparison import compare_study
 from ablab.paths import Paths
 from ablab.tracking.open import open_store, open_transfer
 
+pytestmark = pytest.mark.usefixtures("tables")
+
 LARGE = 10**9
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tiny import ABLAB, environment
 
 from ablab.paths import Paths
@@ -38,6 +39,8 @@ def ablab(paths: Paths, site: Path, *arguments: str | Path) -> subprocess.Comple
     )
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("tables")
 def test_a_grid_over_its_keys_is_trained_by_workers_recorded_and_compared(
     tmp_path: Path, paths: Paths
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,18 @@ TREATMENT, REFERENCE = "gradient_scale=2.0", "gradient_scale=1.0"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+def home(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Paths:
     """A study of 2 cells and 2 controls under 3 seeds."""
     folder = tmp_path_factory.mktemp("study")
     text = EXPERIMENT.format(epochs=2, evaluate_every=2).replace(
-        "cheap, every_steps: 100", "full, every_steps: 2"
+        "cheap, every_steps: 100", "full, every_steps: 5"
     )
     (folder / "tiny.yaml").write_text(f"{text}\nimprovements: {{residual: gated}}\n")
     grid = folder / "grid.yaml"
     grid.write_text(GRID)
     paths = Paths(folder / "mlruns")
+    paths.root.mkdir()
+    shutil.copy(empty_database, paths.mlflow_db)
     store = MlflowStore(f"sqlite:///{paths.mlflow_db}", paths)
     result = run_grid(load_grid(grid), paths=paths, store=store, launcher="inline")
     assert (result.completed, result.failed) == (12, 0)

@@ -76,12 +76,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def sqlite_store(paths: Paths, tables: None) -> MlflowStore:
+def patient_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a killed run has time to arrive: a second, as otherwise, is too short on a busy machine."""
+    monkeypatch.setattr("ablab.tracking.mlflow.writer._KILL_SECONDS", 30.0)
+
+
+@pytest.fixture
+def sqlite_store(paths: Paths, tables: None, patient_ends: None) -> MlflowStore:
     return MlflowStore(f"sqlite:///{paths.mlflow_db}", paths)
 
 
 @pytest.fixture(params=["memory", "sqlite", "server"])
-def store(request: pytest.FixtureRequest, paths: Paths) -> RunStore:
+def store(request: pytest.FixtureRequest, paths: Paths, patient_ends: None) -> RunStore:
     if request.param == "memory":
         return MemoryStore()
     if request.param == "sqlite":

@@ -45,6 +45,8 @@ from ablab.training.observer import Observer
 _MOMENT_SECONDS = 0.1
 _LAST_SECONDS = 20.0
 """For processes that are done to end by themselves."""
+_SUMMARY_SECONDS = 15.0
+"""For torchrun to see that a process died and to write down how: a moment, seconds on a busy machine."""
 _LINES_OF_LAST_WORDS = 3
 _log = logging.getLogger("ablab")
 
@@ -129,7 +131,7 @@ def _check(processes: list[_Process], torchrun: subprocess.Popen[bytes], output:
     for process in processes:
         if process.gone and process.ending is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                torchrun.wait(2)  # it writes down how the process ended
+                torchrun.wait(_SUMMARY_SECONDS)  # it writes down how the process ended
             who = f"process {process.rank} of {n}" if process.rank is not None else f"one of {n} processes"
             raise WorkerDiedError(_last_words(f"{who} {_how_it_ended(process.pid, output)}", output))
     failures = [
