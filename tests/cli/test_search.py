@@ -61,6 +61,7 @@ def checked(result: Result, schema: str, root: Path) -> dict[str, Any]:
     return value
 
 
+@pytest.mark.slow
 def test_a_search_from_its_first_point_to_the_confirmed_winner(file: str, paths: Paths, root: Path) -> None:
     done = ablab("search", "run", file, "--launcher", "inline", "--json")
     assert done.exit_code == 0, done.output

@@ -54,8 +54,12 @@ FILLED: Mapping[str, Mapping[str, str]] = {
         "model.n_layers=4": "model.n_layers=1",
     },
     "ablab search": {"FILE": "ablations/quickstart_search.yaml", "STUDY": "quickstart_search"},
+    "ablab search run": {"16": "3"},
 }
-"""Beginning of a command -> word on a page -> what stands for it; longer beginnings come last and win."""
+"""Beginning of a command -> word on a page -> what stands for it; longer beginnings come last and win.
+
+Only sizes and what pages leave open are filled in.
+"""
 
 RUN_ELSEWHERE: Mapping[str, str] = {
     "make backup": "tests/stack/test_backup.py",
@@ -94,6 +98,9 @@ WITHOUT_GPUS: Mapping[str, str] = {
 
 SERVERS = ("ablab ui", "ablab tensorboard", "ablab regression serve", "optuna-dashboard")
 """Beginnings of commands that run until they are ended."""
+
+_served: set[str] = set()
+"""Commands of servers that have served: what two pages say in the same words is started once."""
 
 EXIT_CODES: Mapping[str, tuple[int, ...]] = {"ablab grid pilot": (0, 1)}
 """Beginning of a command -> exit codes that are an answer: a pilot says go or stop."""
@@ -196,7 +203,9 @@ def _run(words: list[str], workplace: Path) -> None:
 def _do(words: list[str], workplace: Path) -> None:
     command = " ".join(words)
     if command.startswith(SERVERS):
-        _serve(words)
+        if command not in _served:
+            _serve(words)
+            _served.add(command)
         return
     if words[0] == "make":
         _make(words)

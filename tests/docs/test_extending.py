@@ -101,6 +101,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_additions_train_and_are_recorded(package: Path, tmp_path: Path) -> None:
     (tmp_path / "extended.yaml").write_text(EXPERIMENT)
     (tmp_path / "grid.yaml").write_text(GRID)

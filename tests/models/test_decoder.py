@@ -67,6 +67,7 @@ def combinations() -> Iterator[dict[str, Any]]:
             }
 
 
+@pytest.mark.slow
 def test_every_combination_equals_the_plain_formulas_and_groups_its_parameters() -> None:
     eeg, subject, _ = batch(n_times=6, n_windows=2)
     for keys in combinations():

@@ -89,6 +89,7 @@ def test_windows_longer_than_the_relative_table() -> None:
     both(keys, training=True, n_times=1010)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 def test_a_compiled_decoder_computes_the_same() -> None:
     keys = {**ORIGINAL, **V2, "n_layers": 1, "drop_prob": 0.0}

@@ -74,6 +74,7 @@ def told(root: Path, schema: str, *arguments: str) -> dict[str, Any]:
     return value  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_a_run_has_a_row_per_layer_group(store: RunStore) -> None:
     state, found = diagnose_run(key_of(store)[:8], store)
     groups = ["front_end", "se", "subject", "layer_stack.0", "gate", "head"]

@@ -204,6 +204,7 @@ def test_an_experiment_of_two_processes_is_a_trial_of_its_own(tmp_path: Path, pa
     assert _ranks() == []
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_trial_that_is_ended(tmp_path: Path, paths: Paths) -> None:
     grid = tiny.write(tmp_path, epochs=100000)
     text = (tmp_path / "tiny.yaml").read_text()

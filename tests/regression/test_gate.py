@@ -162,6 +162,7 @@ def test_labels_shifted_in_the_data_fail_as_changed_data_and_as_lost_score(
     assert findings(result)["test/pearson"] == "FAIL"
 
 
+@pytest.mark.slow
 def test_labels_shifted_by_the_code_fail_as_lost_score(lab: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     shutil.copytree(PACKAGE, site / "ablab", ignore=shutil.ignore_patterns("__pycache__"))

@@ -88,6 +88,7 @@ def together(
     return Together(got, alone, tmp_path, trial, corpus, recordings, setting, told, told_alone)
 
 
+@pytest.mark.slow
 def test_several_processes_are_as_one(together: Together) -> None:
     _values_go_round(together.got)
     _wrapped_modules_have_the_mean_gradient(together.got)

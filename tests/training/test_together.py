@@ -73,6 +73,7 @@ def go(trial: Trial, paths: Paths, tmp_path: Path) -> Callable[..., Outcome]:
     return call
 
 
+@pytest.mark.slow
 def test_evaluation_and_resuming_are_exact(
     go: Callable[..., Outcome], trial: Trial, paths: Paths, tmp_path: Path, recorder: Any
 ) -> None:

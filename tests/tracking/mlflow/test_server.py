@@ -67,6 +67,7 @@ def gate(server: str, port: int) -> Iterator[Gate]:
     gate.shut()
 
 
+@pytest.mark.slow
 def test_a_server_that_comes_back_costs_nothing_but_a_delay(gate: Gate, paths, study, make_trial, caplog):
     store = MlflowStore(f"http://127.0.0.1:{gate.port}", paths, patience_seconds=30)
     writer = store.open_run(make_trial(study))
