@@ -177,10 +177,9 @@ def _filled(command: str, workplace: Path) -> list[str]:
     filled = []
     more = next((more for pattern, more in WITHOUT_GPUS.items() if re.match(pattern, command)), "")
     for word in shlex.split(f"{command} {more}"):
-        key, equals, value = word.rpartition("=")
+        key, equals, value = values.get(word, word).rpartition("=")
         value = values.get(value, value)
-        made = f"{key}{equals}{_a_run(workplace) if value == RUN_KEY else value}"
-        filled.append(values.get(word, made))
+        filled.append(f"{key}{equals}{_a_run(workplace) if value == RUN_KEY else value}")
     return filled
 
 
