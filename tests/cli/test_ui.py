@@ -27,6 +27,9 @@ from ablab.spec.trial import Cell, Trial
 from ablab.tracking.mlflow.store import MlflowStore
 from ablab.tracking.tensorboard import TensorBoardObserver
 
+PATIENCE_SECONDS = 60.0
+"""For servers to end, on a machine that does much else."""
+
 Start = Callable[..., tuple[subprocess.Popen[str], str]]
 
 
@@ -82,7 +85,7 @@ def _family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def _assert_gone(family: list[psutil.Process], port: int) -> None:
-    _, alive = psutil.wait_procs(family, timeout=15)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
     # Without an init process that reaps them, orphans that have ended stay as zombies.
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
     with closing(socket.socket()) as probe:
@@ -108,7 +111,7 @@ def test_the_ui_serves_runs_and_artifacts_until_ctrl_c(start: Start, paths: Path
 
     family = _family(process)
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=20)
+    process.wait(PATIENCE_SECONDS)
     _assert_gone(family, port)
 
 
@@ -130,7 +133,7 @@ def test_tensorboard_serves_the_guides_tags_and_leaves_nobody_behind(
 
     family = _family(process)
     process.send_signal(number)
-    process.wait(timeout=20)
+    process.wait(PATIENCE_SECONDS)
     assert process.returncode == (143 if number == signal.SIGTERM else -number)
     _assert_gone(family, port)
 

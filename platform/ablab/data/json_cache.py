@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write to a name of this process's own, then rename over ``path``."""
+    """Write to a name of this call's own, then rename over ``path``: several threads or machines may write."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    own = path.with_name(f"{path.name}.{os.getpid()}")
+    own = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     own.write_text(json.dumps(value), encoding="utf-8")
     own.replace(path)
