@@ -17,7 +17,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write to a name of this call's own, then rename over ``path``: threads and machines may do so at once."""
+    """Write to a name of this call's own, then rename over ``path``: threads may do so at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     own = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     own.write_text(json.dumps(value), encoding="utf-8")
