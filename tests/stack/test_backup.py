@@ -12,8 +12,6 @@ import pytest
 from tests.docs.pages import documented
 from tests.stack.postgres import Postgres
 
-pytestmark = pytest.mark.xdist_group("stack")  # one PostgreSQL for all of them
-
 DATABASES = ("mlflow", "mlflow_auth", "optuna")
 
 

@@ -12,8 +12,6 @@ import pytest
 from tests.docs.pages import documented
 from tests.stack.compose import SECRETS, declared_port, interpolated, services
 
-pytestmark = pytest.mark.xdist_group("stack")  # one PostgreSQL for all of them
-
 
 def docker_compose(
     folder: Path, variables: dict[str, str], *arguments: str

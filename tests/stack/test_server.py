@@ -16,8 +16,6 @@ from tests.docs.pages import documented
 from tests.stack.compose import SECRETS
 from tests.stack.conftest import Stack
 
-pytestmark = pytest.mark.xdist_group("stack")  # one PostgreSQL for all of them
-
 ADMIN = ("admin", SECRETS["MLFLOW_ADMIN_PASSWORD"])
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=10"
 

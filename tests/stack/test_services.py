@@ -33,7 +33,6 @@ from ablab.paths import Paths
 from ablab.regression import last_run, schedule
 
 pytestmark = [
-    pytest.mark.xdist_group("stack"),  # one PostgreSQL for all of them
     pytest.mark.slow,
     pytest.mark.timeout(600),  # some ten interpreters with MLflow or PyTorch are started
 ]

@@ -17,7 +17,6 @@ from tests.stack.conftest import Stack
 from tests.stack.test_server import ADMIN, ask
 
 pytestmark = [
-    pytest.mark.xdist_group("stack"),  # one PostgreSQL for all of them
     pytest.mark.slow,
     pytest.mark.timeout(900),  # some twenty interpreters with MLflow are started
 ]
