@@ -155,20 +155,22 @@ def test_pruned_runs_are_killed_with_the_reason_and_count_as_no_failure(
     file: str, paths: Paths, root: Path
 ) -> None:
     pruning = ["--set", "search.pruner={kind: median, startup_trials: 2}", "--set", "search.confirm=null"]
-    more = ["--set", "search.trials=6", "--set", "training.epochs=3", "--study", "pruning"]
+    more = ["--set", "search.trials=6", "--set", "training.epochs=12", "--study", "pruning"]
     done = ablab("search", "run", file, "--workers", "1", "--json", *pruning, *more)
     assert done.exit_code == 0, done.output
     told = checked(done, "search_run", root)
     pruned = [point for point in told["points"] if point["state"] == "pruned"]
     assert pruned, "with these seeds the median ends at least one point"
     assert told["runs"]["failed"] == told["runs"]["killed"] == 0
-    assert told["pruned"] == told["runs"]["pruned"] == len(pruned)
-    assert told["runs"]["trials"] == told["runs"]["completed"] + told["runs"]["pruned"] == 6
-    assert f"{6 - len(pruned)} runs completed, 0 failed, {len(pruned)} pruned, " in done.stderr
+    # A run that is over before it hears of it is finished, and its point pruned all the same.
+    n_ended = told["runs"]["pruned"]
+    assert 0 < n_ended <= told["pruned"] == len(pruned)
+    assert told["runs"]["trials"] == told["runs"]["completed"] + n_ended == 6
+    assert f"{6 - n_ended} runs completed, 0 failed, {n_ended} pruned, " in done.stderr
     assert told["confirmation"] is None
     states = open_store(paths).states("pruning")
     assert sorted(state.status for state in states) == sorted(
-        ["finished"] * (6 - len(pruned)) + ["killed"] * len(pruned)
+        ["finished"] * (6 - n_ended) + ["killed"] * n_ended
     )
     ended = optuna.load_study(
         study_name=optuna.get_all_study_names(f"sqlite:///{paths.optuna_db}")[0],

@@ -29,10 +29,12 @@ def script(root: Path, name: str, postgres: Postgres, var: Path, *arguments: str
 
 
 def run(words: list[str], folder: Path, postgres: Postgres, var: Path):
+    # Beneath `make test`, make would say which folder it enters.
+    outside = {name: text for name, text in os.environ.items() if not name.startswith("MAKE")}
     here = {"ABLAB_POSTGRES": "", "ABLAB_MLFLOW": "", "ABLAB_STATE": "", "ABLAB_VAR": str(var)}
     return subprocess.run(
         words,
-        env={**os.environ, **postgres.variables, **here},
+        env={**outside, **postgres.variables, **here},
         cwd=folder,
         capture_output=True,
         text=True,

@@ -5,21 +5,29 @@ Only orchestrators that share one state root may share a database: its locks say
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import optuna
+import sqlalchemy
 from filelock import FileLock
 from sqlalchemy.exc import SQLAlchemyError
 
 from ablab.errors import StoreError
+from ablab.orchestration.interruption import requests
 from ablab.paths import Paths
 from ablab.tracking.full_disk import is_full_disk
 from ablab.tracking.mlflow.address import shown, without_password
 
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 300.0, 1.0
 _BUSY_SECONDS = 60.0  # SQLite's own default gives up after 5 s, too little beside another study's writer
+
+
+log = logging.getLogger("ablab")
 
 
 def open_study(name: str, paths: Paths, **settings: Any) -> optuna.Study:
@@ -54,8 +62,14 @@ def open_storage(paths: Paths) -> optuna.storages.RDBStorage:
 
 
 @contextmanager
-def readable(paths: Paths) -> Iterator[None]:
-    """What fails in the block is a StoreError that says what to do."""
+def readable(paths: Paths, *, patient: bool = False) -> Iterator[None]:
+    """What fails in the block is a StoreError that says what to do.
+
+    patient: as the middle of a grid should be; a server that is away is waited for before the block begins,
+    for minutes, or until an end is asked for.
+    """
+    if patient:
+        _await(address(paths))
     try:
         yield
     except (optuna.exceptions.OptunaError, SQLAlchemyError, ImportError) as error:
@@ -68,6 +82,22 @@ def readable(paths: Paths) -> Iterator[None]:
         raise StoreError(
             f"the Optuna study in {name} cannot be used: {lines[0]}\n{_advice(error)}"
         ) from error
+
+
+def _await(uri: str) -> None:
+    if uri.startswith("sqlite"):
+        return
+    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.pool.NullPool)
+    deadline, told = time.monotonic() + _PATIENCE_SECONDS, False
+    while time.monotonic() < deadline and not requests():
+        try:
+            with engine.connect():
+                return
+        except SQLAlchemyError as error:
+            if not told:
+                log.warning("%s: no answer yet, trying again: %s", shown(uri), without_password(str(error)))
+            told = True
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _advice(error: Exception) -> str:

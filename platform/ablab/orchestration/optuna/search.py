@@ -110,7 +110,7 @@ class SearchStudy:
 
     def ask(self, choose: Choose) -> Trial | None:
         """A seed of an open point, or of a new one; None where all is drawn or there is no room."""
-        with readable(self._paths):
+        with readable(self._paths, patient=True):
             while not (waiting := self._waiting()):
                 if self.left == 0 or not self._draw():
                     return None
@@ -132,10 +132,11 @@ class SearchStudy:
 
     def advanced(self, event: Advanced) -> None:
         """Feed the pruner, where the trial has been evaluated."""
-        with readable(self._paths):
+        with readable(self._paths, patient=True):
             for point in self._with(event.key):
                 point.advance(event.key, event.epoch, event.values)
-                self._judge(point)
+                # Behind the last epoch the run's end follows at once, and nothing is left to spare.
+                self._judge(point, may_prune=event.epoch < event.epochs)
 
     def unwanted(self) -> Mapping[str, str]:
         """Trials of points that were pruned since the last call."""
@@ -145,7 +146,7 @@ class SearchStudy:
     def finished(self, event: Finished) -> None:
         """Take the value of a seed; with the last one the point is told."""
         objective = self._loaded.search.objective
-        with readable(self._paths):
+        with readable(self._paths, patient=True):
             for point in self._with(event.key):
                 value = event.metrics.get(objective, point.last_value(event.key))
                 self._done[event.key] = point.ended[event.key] = Ended(value, event.subjects, event.seconds)
@@ -154,7 +155,7 @@ class SearchStudy:
     def failed(self, key: str, run_id: str | None) -> None:
         """A seed has failed or was killed: so has the point, once none of its seeds is trained any more."""
         self._over.setdefault(key, "a run of it failed, or was interrupted")
-        with readable(self._paths):
+        with readable(self._paths, patient=True):
             for point in self._with(key):
                 point.failed = self._over[key]
                 self._give_up(point)
@@ -229,8 +230,8 @@ class SearchStudy:
         """Open points with this trial: several, where the sampler drew one twice."""
         yield from [point for point in self._open if any(trial.key == key for trial in point.trials)]
 
-    def _judge(self, point: RunningPoint) -> None:
-        """Tell the point where it is complete; end it where the pruner says so."""
+    def _judge(self, point: RunningPoint, *, may_prune: bool = True) -> None:
+        """Tell the point where it is complete; end it where the pruner says so and may."""
         if point.failed is not None:
             self._give_up(point)
             return
@@ -240,7 +241,7 @@ class SearchStudy:
         for step, value in new:
             if math.isfinite(value):
                 asked.report(value, step)
-            if not by_subject and not point.is_complete and self._prunes(asked):
+            if may_prune and not by_subject and not point.is_complete and self._prunes(asked):
                 self._prune(point, f"pruned: {value:.4f} at evaluation {step}")
                 return
         if point.is_complete:

@@ -68,7 +68,7 @@ class GridStudy:
         trial = choose(self._waiting)
         if trial is None:
             return None
-        with readable(self._paths):
+        with readable(self._paths, patient=True):
             self._study.enqueue_trial(
                 {**_factors(trial, self._keys), "seed": trial.seed},
                 user_attrs={"key": trial.key, "cell": trial.cell.id, "seed": trial.seed},
@@ -95,7 +95,7 @@ class GridStudy:
 
     def _tell(self, key: str, run_id: str | None, value: float | None) -> None:
         asked = self._asked[key]
-        with readable(self._paths):
+        with readable(self._paths, patient=True):
             if run_id is not None:
                 asked.set_user_attr("run_id", run_id)
             if value is None:
