@@ -65,7 +65,7 @@ def _own_notes(model: type[SpecModel]) -> dict[str, str]:
     try:
         definition = _definition(model)
     except SystemError:
-        # Before 3.11.8 CPython miscounts where a garbage collection parses too, once in thousands (gh-106905).
+        # CPython before 3.11.8 miscounts where a garbage collection parses too, very seldom (gh-106905).
         definition = _definition(model)
     notes: dict[str, str] = {}
     for field, text in zip(definition.body, definition.body[1:], strict=False):
