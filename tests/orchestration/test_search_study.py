@@ -189,6 +189,28 @@ def test_the_median_pruner_ends_a_point_below_the_median_of_the_others(load: Loa
     assert opened(loaded, paths).left == 0  # a pruned point is done, and not tried again
 
 
+def test_the_last_evaluation_of_a_seed_spares_the_others_and_that_of_the_last_one_nothing(
+    load: Load, paths: Paths
+) -> None:
+    loaded = load("trials: 5\nseeds_per_trial: 2\npruner: {kind: median, startup_trials: 3}\n")
+    study = opened(loaded, paths)
+    for first in (0.1, 0.2, 0.3):
+        for gain in (0.1, 0.3):  # medians at the four evaluations: .2, .3, .25, .4
+            trial = ask(study)
+            assert trial is not None
+            assert course(study, trial, first, first + gain)
+    one, two = ask(study), ask(study)
+    assert one is not None and two is not None and one.cell == two.cell
+    assert course(study, one, 0.21, 0.31)
+    assert course(study, two, 0.21, 0.22)  # below the median, where there is nothing to end any more
+    assert stored(study, paths)[-1].state == TrialState.COMPLETE
+    one, two = ask(study), ask(study)
+    assert one is not None and two is not None
+    for epoch, r in ((1, 0.21), (2, 0.22)):
+        study.advanced(Advanced(one.key, epoch, 2, {"validation/pearson": r}))
+    assert study.unwanted().keys() == {one.key, two.key}
+
+
 def test_wilcoxon_decides_as_scipy_does_over_pairs_of_seed_and_subject(load: Load, paths: Paths) -> None:
     study = opened(load("trials: 3\nseeds_per_trial: 3\npruner: wilcoxon\n"), paths)
     names = [f"s{number}" for number in range(8)]

@@ -39,9 +39,7 @@ _PAUSE_SECONDS = 0.1
 _LOOK_SECONDS = 2.0  # between questions whether jobs still live
 _SETTLE_SECONDS = 5.0  # for the last lines of a job that has ended to be seen on a network file system
 _FORCED_SECONDS = 15.0
-_ANSWER_SECONDS = (
-    60.0  # for scancel, which waits some tries of Slurm's MessageTimeout (10 s) for its controller
-)
+_ANSWER_SECONDS = 60.0  # for scancel, which waits for its controller some tries of MessageTimeout (10 s)
 _PATIENT_REQUESTS = 1
 _LINES_OF_LAST_WORDS = 3
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from mlflow.tracking.client import MlflowClient
@@ -146,33 +147,32 @@ def test_a_run_that_was_killed_while_the_server_was_away_goes_on_without_a_secon
     ]
 
 
-def test_a_finished_run_whose_end_did_not_arrive_is_not_opened_again(
-    gate: Gate, paths, study, make_trial, monkeypatch
-):
+@pytest.fixture
+def unheard(gate: Gate, paths, study, make_trial, monkeypatch) -> tuple[MlflowStore, Any, str]:
+    """A store that is back, a trial, and the trial's run, which had ended while the store was away."""
     monkeypatch.setattr(writing, "_FINISH_SECONDS", 0.5)
     store = MlflowStore(f"http://127.0.0.1:{gate.port}", paths, patience_seconds=1)
-    first = store.open_run(make_trial(study))
+    trial = make_trial(study)
+    first = store.open_run(trial)
     gate.shut()
     first.finish({"test/pearson": 0.1}, ())
     gate.open()
+    return store, trial, first.run_id
+
+
+def test_a_finished_run_whose_end_did_not_arrive_is_not_opened_again(unheard):
+    store, trial, run_id = unheard
     with pytest.raises(FinishedAfterAllError) as found:
-        store.open_run(make_trial(study))
-    assert found.value.run_id == first.run_id
-    assert store.find(first.run_id).status == "finished"
-    assert store.open_run(make_trial(study)).run_id != first.run_id  # asked for again, it is run again
+        store.open_run(trial)
+    assert found.value.run_id == run_id
+    assert store.find(run_id).status == "finished"
+    assert store.open_run(trial).run_id != run_id  # asked for again, it is run again
 
 
-def test_a_finished_run_of_other_code_whose_end_did_not_arrive_is_replaced(
-    gate: Gate, paths, study, make_trial, monkeypatch
-):
-    monkeypatch.setattr(writing, "_FINISH_SECONDS", 0.5)
-    store = MlflowStore(f"http://127.0.0.1:{gate.port}", paths, patience_seconds=1)
-    first = store.open_run(make_trial(study))
-    gate.shut()
-    first.finish({"test/pearson": 0.1}, ())
-    gate.open()
+def test_a_finished_run_of_other_code_whose_end_did_not_arrive_is_replaced(unheard, monkeypatch):
+    store, trial, run_id = unheard
     monkeypatch.setattr("ablab.tracking.provenance.code_fingerprint", lambda: "another")
-    assert store.open_run(make_trial(study)).run_id != first.run_id
+    assert store.open_run(trial).run_id != run_id
 
 
 def test_opening_an_absent_server_fails_at_once_and_hides_the_password(paths: Paths, monkeypatch, port: int):

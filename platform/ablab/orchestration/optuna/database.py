@@ -26,7 +26,6 @@ from ablab.tracking.mlflow.address import shown, without_password
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 300.0, 1.0
 _BUSY_SECONDS = 60.0  # SQLite's own default gives up after 5 s, too little beside another study's writer
 
-
 log = logging.getLogger("ablab")
 
 
@@ -95,8 +94,9 @@ def _await(uri: str) -> None:
                 return
         except SQLAlchemyError as error:
             if not told:
-                log.warning("%s: no answer yet, trying again: %s", shown(uri), without_password(str(error)))
-            told = True
+                reason = without_password(str(error)).splitlines()[0]
+                log.warning("%s: no answer yet, trying again: %s", shown(uri), reason)
+                told = True
         time.sleep(_PAUSE_SECONDS)
 
 

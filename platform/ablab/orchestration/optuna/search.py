@@ -135,8 +135,9 @@ class SearchStudy:
         with readable(self._paths, patient=True):
             for point in self._with(event.key):
                 point.advance(event.key, event.epoch, event.values)
-                # Behind the last epoch the run's end follows at once, and nothing is left to spare.
-                self._judge(point, may_prune=event.epoch < event.epochs)
+                # At the very last evaluation nothing is left to spare: the end of the point follows at once.
+                others_ended = len(point.ended) == len(point.trials) - 1
+                self._judge(point, may_prune=not (event.epoch == event.epochs and others_ended))
 
     def unwanted(self) -> Mapping[str, str]:
         """Trials of points that were pruned since the last call."""

@@ -114,7 +114,7 @@ def _client(uri: str, paths: Paths) -> MlflowClient:
         try:
             file = sqlite_file(uri)
             if file is not None and file.exists():
-                return MlflowClient(tracking_uri=uri)  # `_create` made it whole
+                return MlflowClient(tracking_uri=uri)  # `_create` made it whole, or MLflow does
             if file is not None:
                 _create(file)
             return _touched(uri)
