@@ -5,7 +5,6 @@ Also which worker of pytest-xdist runs what, and in which order.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from pathlib import Path
@@ -44,8 +43,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Three processes for two cores: tests of servers, grids and schedules wait half of their time."""
-    return math.ceil(1.5 * len(os.sched_getaffinity(0)))
+    """Two processes for each core: tests of servers, grids and schedules wait half of their time."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

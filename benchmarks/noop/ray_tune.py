@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ |= {"RAY_TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+os.environ["RAY_AUTH_MODE"] = "disabled"  # or Ray leaves a token in the home folder
 
 import ray
 from ray import tune

@@ -13,6 +13,7 @@ from ray.cluster_utils import Cluster
 _OBJECT_STORE_BYTES = 80 * 2**20
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",  # else it hangs on whether Ray has left a token in the home folder
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DISABLE_MEMORY_MONITOR": "1",

@@ -330,7 +330,8 @@ def _connect(options: Options) -> None:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"no Ray cluster can be reached at {where} ({cause}); start one with 'ray start --head', or name "
-            "it by --launcher-option address=HOST:PORT"
+            "it by --launcher-option address=HOST:PORT; for one that asks for a token (~/.ray/auth_token), "
+            "set RAY_AUTH_MODE=token"
         ) from error
 
 

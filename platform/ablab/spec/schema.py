@@ -62,11 +62,8 @@ def field_notes(model: type[SpecModel]) -> dict[str, str]:
 
 
 def _own_notes(model: type[SpecModel]) -> dict[str, str]:
-    try:
-        definition = _definition(model)
-    except SystemError:
-        # CPython before 3.11.8 miscounts where a garbage collection parses too, very seldom (gh-106905).
-        definition = _definition(model)
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    assert isinstance(definition, ast.ClassDef)
     notes: dict[str, str] = {}
     for field, text in zip(definition.body, definition.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
@@ -74,12 +71,6 @@ def _own_notes(model: type[SpecModel]) -> dict[str, str]:
                 case ast.Expr(value=ast.Constant(value=str() as note)):
                     notes[field.target.id] = " ".join(note.split())
     return notes
-
-
-def _definition(model: type[SpecModel]) -> ast.ClassDef:
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    assert isinstance(definition, ast.ClassDef)
-    return definition
 
 
 def _models() -> dict[str, type[SpecModel]]:
