@@ -1,6 +1,7 @@
 """Run the benchmarks and keep their results: ``python -m benchmarks [--full] [NAME ...]``.
 
-``--full`` does more rounds where a benchmark offers them.
+``--full`` does more rounds where a benchmark offers them. Where there is a GPU, those that can use it do, and
+their results have ``_gpu`` in their names.
 
 Each result is one JSON file under ``benchmarks/results/`` with date, hardware, versions and command.
 Absolute times belong to the machine named in the file; only ratios within one run may be quoted.
@@ -47,7 +48,18 @@ def circumstances() -> dict[str, str | int]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "numpy", "mlflow", "optuna")},
+        **_gpu(),
     }
+
+
+def _gpu() -> dict[str, str | int | float]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return {}
+    properties = torch.cuda.get_device_properties(0)
+    memory = round(properties.total_memory / 2**30)
+    return {"gpu": properties.name, "gpu_memory_gib": memory, "cuda": torch.version.cuda or ""}
 
 
 def _processor() -> str:
@@ -70,14 +82,19 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     RESULTS.mkdir(exist_ok=True)
+    found = circumstances()
+    has_gpu = "gpu" in found
     for name in names or BENCHMARKS:
         print(f"{name}: {BENCHMARKS[name]}", flush=True)
         measure = importlib.import_module(f"benchmarks.{name}").measure
-        rows = measure(full=True) if full and "full" in signature(measure).parameters else measure()
+        options: dict[str, object] = {"full": full, "device": "cuda" if has_gpu else "cpu"}
+        understood = signature(measure).parameters
+        rows = measure(**{option: value for option, value in options.items() if option in understood})
         for row in rows:
             print("  " + "  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-        result = {"benchmark": name, "measures": BENCHMARKS[name], **circumstances(), "rows": rows}
-        (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+        result = {"benchmark": name, "measures": BENCHMARKS[name], **found, "rows": rows}
+        file = f"{name}_gpu.json" if has_gpu and "device" in understood else f"{name}.json"
+        (RESULTS / file).write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 

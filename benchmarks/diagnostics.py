@@ -1,4 +1,4 @@
-"""What each diagnostics preset adds to a training step, on one CPU thread: measuring, and writing it down.
+"""What each diagnostics preset adds to a training step, measuring and writing it down: on a CPU or a GPU.
 
 In an observed step the session's own calls are timed, and TensorBoard's writing of what they give; divided by
 the default interval, that is what a step costs on average. Timed within one run, beside the plain step.
@@ -26,34 +26,48 @@ ROUNDS = 4
 PRESETS = ("cheap", "full")
 INTERVAL = Experiment(name="default").diagnostics.every_steps
 V2_FULL = Improvements(residual="gated", mlp_head=True, gradient_scale=2.0)
-SIZES = {
+ON_CPU = {
     "d 16, 1 block, batch 8, 3 s": (Conformer(d_model=16, d_inner=64, n_heads=2, n_layers=1), 8, 192),
     "d 64, 2 blocks, batch 16, 10 s": (Conformer(d_model=64, d_inner=256, n_heads=4, n_layers=2), 16, 640),
     "d 256, 8 blocks, batch 2, 10 s": (Conformer(), 2, 640),
 }
+ON_GPU = {
+    "d 64, 2 blocks, batch 16, 10 s": (Conformer(d_model=64, d_inner=256, n_heads=4, n_layers=2), 16, 640),
+    "d 256, 8 blocks, batch 32, 10 s": (Conformer(), 32, 640),
+}
+
+
+def _now() -> float:
+    """The time, behind all that the GPU has been asked to do."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return perf_counter()
 
 
 def _timed(spent: list[float], act: Callable[[], object]) -> object:
-    begun = perf_counter()
+    begun = _now()
     result = act()
-    spent.append(perf_counter() - begun)
+    spent.append(_now() - begun)
     return result
 
 
-def _costs(model: Conformer, batch: int, n_times: int, preset: str, folder: Path) -> tuple[float, ...]:
+def _costs(
+    model: Conformer, batch: int, n_times: int, preset: str, folder: Path, device: str
+) -> tuple[float, ...]:
     """Median seconds of a step without diagnostics, of measuring, of writing metrics, and of histograms."""
     torch.manual_seed(0)
-    decoder = build_model(model, V2_FULL, N_CHANS, N_SUBJECTS).train()
+    decoder = build_model(model, V2_FULL, N_CHANS, N_SUBJECTS).to(device).train()
     optimiser = torch.optim.Adam(decoder.parameters(), lr=1e-4, fused=True)
-    eeg, envelope = torch.randn(batch, n_times, N_CHANS), torch.randn(batch, n_times, 1)
-    subject = torch.randint(N_SUBJECTS, (batch,))
+    eeg = torch.randn(batch, n_times, N_CHANS, device=device)
+    envelope = torch.randn(batch, n_times, 1, device=device)
+    subject = torch.randint(N_SUBJECTS, (batch,), device=device)
     session = Diagnostics(preset, 1, decoder, 2.0)
     observer = TensorBoardObserver(folder)
     observer.metrics(0, {"a": 0.0})  # opens the files
     every = HISTOGRAM_EVERY[preset]
     step_s, measuring, writing, drawing = [], [], [], []
     for step in range(every, every * (ROUNDS + 1) + 1, every):  # every one of them draws histograms
-        begun = perf_counter()
+        begun = _now()
         spent: list[float] = []
         optimiser.zero_grad()
         _timed(spent, lambda step=step: session.before_forward(step))
@@ -68,7 +82,7 @@ def _costs(model: Conformer, batch: int, n_times: int, preset: str, folder: Path
         draw: list[float] = []
         _timed(draw, lambda step=step: observer.histograms(step, session.histograms(step)))
         extra = sum(spent) + copies[0] + write[0] + draw[0]
-        step_s.append(perf_counter() - begun - extra)
+        step_s.append(_now() - begun - extra)
         measuring.append(sum(spent) + copies[0])
         writing.append(write[0])
         drawing.append(draw[0])
@@ -76,14 +90,17 @@ def _costs(model: Conformer, batch: int, n_times: int, preset: str, folder: Path
     return tuple(statistics.median(values[1:]) for values in (step_s, measuring, writing, drawing))
 
 
-def measure() -> list[dict[str, str | float]]:
+def measure(device: str = "cpu") -> list[dict[str, str | float]]:
     """One row per size and preset; ``percent_of_step`` is at the default interval."""
-    torch.set_num_threads(1)
+    if device == "cpu":
+        torch.set_num_threads(1)
     rows: list[dict[str, str | float]] = []
-    for size, (model, batch, n_times) in SIZES.items():
+    for size, (model, batch, n_times) in (ON_CPU if device == "cpu" else ON_GPU).items():
         for preset in PRESETS:
             with tempfile.TemporaryDirectory() as folder:
-                step, measuring, writing, drawing = _costs(model, batch, n_times, preset, Path(folder))
+                step, measuring, writing, drawing = _costs(
+                    model, batch, n_times, preset, Path(folder), device
+                )
             per_step = (measuring + writing + drawing / HISTOGRAM_EVERY[preset]) / INTERVAL
             rows.append(
                 {

@@ -1,7 +1,8 @@
-"""Windows per second: ours from disk and from memory, against a plain Dataset and DataLoader.
+"""Windows per second on the device: ours from disk, memory and a GPU, against a plain Dataset and DataLoader.
 
 The plain one slices each window out of the memory-mapped recording and lets the DataLoader stack them, as is
-usually written. All of them give the same windows of the same recordings in the same order and take turns.
+usually written; where there is a GPU, the loop then hands the batch on to it, from page-locked memory. All of
+them give the same windows of the same recordings in the same order and take turns.
 A bare copy of as many bytes is the bound of any loader that hands out batches in memory: where it is itself
 less than 10 times as fast as the plain one, no loader can be.
 """
@@ -23,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from ablab.data.corpus import Recording
 from ablab.data.windows import WindowIndex, draw_epoch
 from ablab.training.batches import batches
-from ablab.training.residency import Mapped, Resident
+from ablab.training.residency import Residency, shelve
 
 N_RECORDINGS, N_SAMPLES, BATCH = 40, 20_000, 64
 BOUND = "bare copy"
@@ -46,49 +47,51 @@ class PlainDataset(Dataset[tuple[Tensor, Tensor, int]]):
         return torch.tensor(recording.eeg[start:end]), torch.tensor(recording.envelope[start:end]), number
 
 
-def measure(full: bool = False) -> list[dict[str, str | int | float]]:
+def measure(full: bool = False, device: str = "cpu") -> list[dict[str, str | int | float]]:
     """One row per window and loader; ``times_as_many`` is against the plain one in the same round."""
-    torch.set_num_threads(1)
+    place = torch.device(device)
+    if place == CPU:
+        torch.set_num_threads(1)
     rows: list[dict[str, str | int | float]] = []
     for case, (n_times, n_chans) in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             made = noise_recordings(Path(folder), n_chans)
             index = draw_epoch([N_SAMPLES] * N_RECORDINGS, n_times, 64, np.random.default_rng(0))
-            loaders = _loaders(made, index, n_times)
+            loaders = _loaders(made, index, n_times, place)
             rounds = [
-                {name: _per_second(loader, len(index)) for name, loader in loaders.items()}
+                {name: _per_second(loader, len(index), place) for name, loader in loaders.items()}
                 for _ in range(9 if full else 4)
             ][1:]
         for name in loaders:
-            rows.append(
-                {
-                    "window": case,
-                    "loader": name,
-                    "windows_per_second": round(statistics.median(each[name][0] for each in rounds)),
-                    "times_as_many": round(
-                        statistics.median(each[name][0] / each["plain"][0] for each in rounds), 1
-                    ),
-                    "times_as_many_per_cpu_second": round(
-                        statistics.median(each[name][1] / each["plain"][1] for each in rounds), 1
-                    ),
-                    "share_of_the_bound": round(
-                        statistics.median(each[name][1] / each[BOUND][1] for each in rounds), 2
-                    ),
-                }
-            )
+            row: dict[str, str | int | float] = {
+                "window": case,
+                "loader": name,
+                "windows_per_second": round(statistics.median(each[name][0] for each in rounds)),
+                "times_as_many": round(
+                    statistics.median(each[name][0] / each["plain"][0] for each in rounds), 1
+                ),
+            }
+            if place == CPU:
+                row["times_as_many_per_cpu_second"] = round(
+                    statistics.median(each[name][1] / each["plain"][1] for each in rounds), 1
+                )
+                row["share_of_the_bound"] = round(
+                    statistics.median(each[name][1] / each[BOUND][1] for each in rounds), 2
+                )
+            rows.append(row)
     return rows
 
 
 def _loaders(
-    recordings: list[Recording], index: WindowIndex, n_times: int
+    recordings: list[Recording], index: WindowIndex, n_times: int, device: torch.device
 ) -> dict[str, Callable[[], Iterator[object]]]:
     columns = np.zeros(N_RECORDINGS, dtype=np.int64)
-    disk, memory = Mapped(recordings, CPU), Resident(recordings, CPU, CPU)
     plain = PlainDataset(recordings, index, n_times)
     n_values = BATCH * n_times * recordings[0].eeg.shape[1]
     everything = torch.from_numpy(np.concatenate([recording.eeg.ravel() for recording in recordings]))
     copied = torch.from_numpy(np.empty(n_values, dtype=np.float32))
     starts = range(0, len(everything) - n_values + 1, n_values)
+    on_gpu = device.type == "cuda"
 
     def bare_copy() -> Iterator[object]:
         # What no loader can beat that hands out batches of its own: as many bytes, EEG alone, from one end of
@@ -96,19 +99,33 @@ def _loaders(
         for _, start in zip(range(len(index) // BATCH), cycle(starts), strict=False):
             yield copied.copy_(everything[start : start + n_values])
 
+    def loaded(workers: int) -> Callable[[], Iterator[object]]:
+        loader = DataLoader(plain, batch_size=BATCH, num_workers=workers, pin_memory=on_gpu)
+        return lambda: ([part.to(device, non_blocking=True) for part in batch] for batch in loader)
+
+    def ours(residency: Residency) -> Callable[[], Iterator[object]]:
+        shelf = shelve(recordings, residency, device)
+        return lambda: batches(shelf, columns, index, n_times, BATCH, device)
+
+    several = 8 if on_gpu else 2
     return {
-        "plain": lambda: iter(DataLoader(plain, batch_size=BATCH)),
-        "plain, 2 workers": lambda: iter(DataLoader(plain, batch_size=BATCH, num_workers=2)),
-        "ours, disk": lambda: batches(disk, columns, index, n_times, BATCH, CPU),
-        "ours, memory": lambda: batches(memory, columns, index, n_times, BATCH, CPU),
+        "plain": loaded(0),
+        f"plain, {several} workers": loaded(several),
+        "ours, disk": ours("disk"),
+        "ours, memory": ours("memory"),
+        **({"ours, device": ours("device")} if on_gpu else {}),
         BOUND: bare_copy,
     }
 
 
-def _per_second(loader: Callable[[], Iterator[object]], n_windows: int) -> tuple[float, float]:
+def _per_second(
+    loader: Callable[[], Iterator[object]], n_windows: int, device: torch.device
+) -> tuple[float, float]:
     begun, begun_cpu = perf_counter(), process_time()
     for _ in loader():
         pass
+    if device.type == "cuda":
+        torch.cuda.synchronize()
     return n_windows / (perf_counter() - begun), n_windows / (process_time() - begun_cpu)
 
 

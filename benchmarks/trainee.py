@@ -35,6 +35,8 @@ class Step:
     device: str = "cpu"
     precision: str = "float32"
     compile: bool = False
+    tf32: bool = False
+    """Convolutions as PyTorch is set by default: with 10 bits of mantissa."""
     threads: int = 1
 
 
@@ -52,9 +54,18 @@ class Trainee:
 
     def step_seconds(self) -> float:
         """Have one step done."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        self.begin_step()
+        return self.end_step()
+
+    def begin_step(self) -> None:
+        """Have one step begun."""
+        assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+
+    def end_step(self) -> float:
+        """Wait for it; its seconds."""
+        assert self._process.stdout is not None
         return float(self._process.stdout.readline())
 
     def end(self) -> dict[str, float]:
@@ -65,40 +76,55 @@ class Trainee:
 
 def _main(step: Step) -> None:
     import torch
+    from torch import Tensor
 
     from ablab.models.build import build_model
+    from ablab.models.compiled import compile_decoder
     from ablab.spec.experiment import Conformer, Improvements, LayerRates, MsePearson, Training
-    from ablab.training.batches import autocast
+    from ablab.training.batches import Batch, autocast
     from ablab.training.losses import loss
     from ablab.training.optimiser import build_optimiser
     from ablab.training.parameter_groups import parameter_groups
+    from ablab.training.replay import Replay
     from benchmarks.plain import plain_model
 
+    device = torch.device(step.device)
     torch.set_num_threads(step.threads)
     torch.manual_seed(0)
-    device = torch.device(step.device)
+    torch.backends.cudnn.allow_tf32 = step.tf32
+    torch.backends.cudnn.deterministic = step.form == "ours"  # as every trial is trained
     model = Conformer(d_model=step.d_model, d_inner=4 * step.d_model, n_heads=4, n_layers=step.n_layers)
     build = build_model if step.form == "ours" else plain_model
     decoder = build(model, Improvements(), N_CHANS, N_SUBJECTS).to(device).train()
     if step.compile:
-        decoder.compile()  # type: ignore[no-untyped-call]
+        compile_decoder(decoder)
     if step.form == "ours":
         optimiser = build_optimiser(Training(), parameter_groups(decoder, LayerRates(), 0.0))
     else:
         optimiser = torch.optim.Adam(decoder.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9)
     n_times = round(64 * step.seconds)
-    eeg = torch.randn(step.batch, n_times, N_CHANS, device=device)
-    envelope = torch.randn(step.batch, n_times, 1, device=device)
-    subject = torch.randint(N_SUBJECTS, (step.batch,), device=device)
+    batch = Batch(
+        torch.randn(step.batch, n_times, N_CHANS, device=device),
+        torch.randn(step.batch, n_times, 1, device=device),
+        torch.randint(N_SUBJECTS, (step.batch,), device=device),
+    )
     before = _peak(device)
     # On a CPU the time that the process computes: what else the machine does is not in it.
     clock = process_time if device.type == "cpu" else perf_counter
-    for _ in sys.stdin:
-        begun = clock()
+
+    def gradients(batch: Batch) -> Tensor:
         optimiser.zero_grad()
         with autocast(step.precision, device):
-            prediction = decoder(eeg, subject)
-        loss(prediction.float(), envelope, MsePearson()).backward()
+            prediction = decoder(batch.eeg, batch.subject)
+        value = loss(prediction.float(), batch.envelope, MsePearson())
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    replays = step.compile and device.type == "cuda"
+    compute = Replay(gradients, list(decoder.parameters())) if replays else gradients
+    for _ in sys.stdin:
+        begun = clock()
+        compute(batch)
         optimiser.step()
         if device.type == "cuda":
             torch.cuda.synchronize()

@@ -72,6 +72,16 @@ def dtu_subset() -> Path:
 
 
 @pytest.fixture
+def cuda() -> str:
+    """A GPU; use with ``@pytest.mark.gpu``."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return "cuda"
+
+
+@pytest.fixture
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A state root of the test's own, also for child processes."""
     home = tmp_path / "mlruns"

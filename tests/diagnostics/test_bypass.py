@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ablab.diagnostics.bypass import bypass_drops
-from ablab.diagnostics.layout import is_compiled
 from ablab.models.build import build_model
+from ablab.models.compiled import is_compiled
 from ablab.models.decoder import Decoder
 from ablab.spec.experiment import Conformer, Improvements
 

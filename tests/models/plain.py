@@ -50,7 +50,7 @@ def plain_decoder(
         return (x - mean) / (variance + 1e-5).sqrt() * w[f"{name}.weight"] + w[f"{name}.bias"]
 
     def dropped(x: Tensor) -> Tensor:
-        keep = dropout.keep_mask(x.shape, x.device)
+        keep = dropout.keep_mask(x.shape)
         return x if keep is None else torch.where(keep, x * dropout.scale, torch.zeros_like(x))
 
     def leaky(x: Tensor) -> Tensor:

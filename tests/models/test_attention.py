@@ -34,13 +34,21 @@ def outputs_and_gradients(module: RelativeAttention, y: Tensor, x: Tensor) -> li
     return [y, *torch.autograd.grad((y * weights).sum(), [x, *module.parameters()])]
 
 
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("relative", [True, False])
 @pytest.mark.parametrize(
     ("batch", "n_times", "d_model", "n_heads"), [(2, 1, 4, 2), (3, 2, 6, 1), (2, 37, 12, 3), (1, 1012, 2, 2)]
 )
 def test_equals_the_plain_formula(
-    batch: int, n_times: int, d_model: int, n_heads: int, relative: bool
+    batch: int,
+    n_times: int,
+    d_model: int,
+    n_heads: int,
+    relative: bool,
+    fused: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: fused)
     torch.manual_seed(0)
     module = RelativeAttention(d_model, n_heads, 0.0, relative_positions=relative).double()
     x = torch.randn(batch, n_times, d_model, dtype=torch.float64, requires_grad=True)
@@ -66,11 +74,13 @@ def test_distances_beyond_the_table_use_its_outer_rows() -> None:
 def test_dropout_and_pieces(relative: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
     batch, n_times, n_heads = 3, 11, 2
-    monkeypatch.setattr(attend_module, "_CACHED", 4 * n_times * (2 * n_times - 1))  # 6 in pieces of 4 and 2
+    monkeypatch.setattr(
+        attend_module, "_CACHED", 4 * n_times * (2 * n_times if relative else n_times)
+    )  # 6 in pieces of 4 and 2
     module = RelativeAttention(8, n_heads, 0.4, relative_positions=relative).double()
     keep = torch.rand(batch, n_heads, n_times, n_times) > 0.4
-    monkeypatch.setattr(module.attention_dropout, "keep_mask", lambda shape, device: keep.view(shape))
-    monkeypatch.setattr(module.output_dropout, "drop_prob", 0.0)
+    monkeypatch.setattr(module.attention_dropout, "keep_mask", lambda shape: keep.view(shape))
+    monkeypatch.setattr(module.output_dropout, "scale", 1.0)
     x = torch.randn(batch, n_times, 8, dtype=torch.float64, requires_grad=True)
     found = outputs_and_gradients(module, module(x), x)
     expected = outputs_and_gradients(module, plain_attention(module, x, keep), x)

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import torch
 from plain import plain_decoder
-from torch import Tensor
+from torch import Tensor, nn
+from torch._dynamo.utils import counters
 
 from ablab.models.build import build_model
+from ablab.models.compiled import compile_decoder, is_compiled, uncompiled
 from ablab.models.decoder import Decoder
 from ablab.spec.experiment import Conformer, Improvements
+from ablab.training.batches import autocast
 
 N_CHANS, N_SUBJECTS = 5, 3
 
@@ -91,10 +94,12 @@ def test_windows_longer_than_the_relative_table() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
-def test_a_compiled_decoder_computes_the_same() -> None:
-    keys = {**ORIGINAL, **V2, "n_layers": 1, "drop_prob": 0.0}
+@pytest.mark.parametrize("n_layers", [0, 2])
+def test_a_compiled_decoder_computes_the_same(n_layers: int) -> None:
+    keys = {**ORIGINAL, **V2, "n_layers": n_layers, "drop_prob": 0.0}
     plain, compiled = decoder_of(keys).train(), decoder_of(keys).train()
-    compiled.compile(backend="aot_eager")
+    compile_decoder(compiled, backend="aot_eager")
+    assert is_compiled(compiled) and not is_compiled(plain)
     eeg, subject = torch.randn(2, 9, N_CHANS, dtype=torch.float64), torch.tensor([1, 0])
     outputs = [decoder(eeg, subject) for decoder in (plain, compiled)]
     torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-9, atol=1e-12)
@@ -103,3 +108,75 @@ def test_a_compiled_decoder_computes_the_same() -> None:
     for (name, expected), found in zip(plain.named_parameters(), compiled.parameters(), strict=True):
         torch.testing.assert_close(found.grad, expected.grad, rtol=1e-7, atol=1e-12, msg=name)
     assert list(compiled.state_dict()) == list(plain.state_dict())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_the_blocks_of_a_stack_are_compiled_once() -> None:
+    torch._dynamo.reset()
+    counters["stats"].clear()
+    decoder = decoder_of({**ORIGINAL, **V2, "n_layers": 4, "drop_prob": 0.1}).train()
+    compile_decoder(decoder, backend="aot_eager")
+    for n in (3, 3, 2, 3):
+        decoder(torch.randn(n, 9, N_CHANS, dtype=torch.float64), torch.zeros(n, dtype=torch.int64))
+    assert counters["stats"]["unique_graphs"] == 2  # one of each batch size
+
+
+def test_what_is_compiled_can_be_called_as_it_is_written() -> None:
+    decoder = decoder_of(ORIGINAL)
+    compile_decoder(decoder, backend="eager")
+    heard: list[nn.Module] = []
+    for block in decoder.layer_stack:
+        block.register_forward_hook(lambda module, *_: heard.append(module))
+    with uncompiled(decoder):
+        assert not is_compiled(decoder)
+        decoder(torch.randn(2, 9, N_CHANS, dtype=torch.float64), torch.tensor([1, 0]))
+    assert heard == list(decoder.layer_stack)
+    assert is_compiled(decoder)
+
+
+def _all_but_rounding(found: Decoder, expected: Decoder, outputs: list[Tensor], rtol: float) -> None:
+    """Outputs and gradients alike, relative to the norm; but not where the true gradient is zero."""
+    for output in outputs:
+        output.square().mean().backward()
+    zero = expected.zero_gradient_parameters()
+    pairs = [("output", *outputs)] + [
+        (name, parameter.grad, found.get_parameter(name).grad)
+        for name, parameter in expected.named_parameters()
+        if name not in zero
+    ]
+    for name, one, other in pairs:
+        assert one is not None and other is not None
+        one, other = one.detach().double().cpu(), other.detach().double().cpu()
+        difference = float(torch.linalg.vector_norm(one - other) / torch.linalg.vector_norm(one))
+        assert difference < rtol, f"{name} is {difference:.2g} away"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_gpu_computes_what_a_cpu_does(cuda: str, variant: str) -> None:
+    keys = {**ORIGINAL, **VARIANTS[variant], "drop_prob": 0.0}
+    on_cpu = decoder_of(keys).train()
+    on_gpu = decoder_of(keys).train().to(cuda)
+    eeg, subject = torch.randn(3, 70, N_CHANS, dtype=torch.float64), torch.tensor([2, 0, 2])
+    _all_but_rounding(
+        on_gpu, on_cpu, [on_gpu(eeg.to(cuda), subject.to(cuda)), on_cpu(eeg, subject)], rtol=1e-9
+    )
+    on_cpu.eval(), on_gpu.eval()
+    unseen = torch.tensor([-1, 0, -1])
+    expected, found = on_cpu(eeg, unseen), on_gpu(eeg.to(cuda), unseen.to(cuda))
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize(("precision", "rtol"), [("float32", 1e-4), ("bfloat16", 0.1)])
+def test_a_gpus_fast_forms_compute_what_a_cpu_does(cuda: str, precision: str, rtol: float) -> None:
+    keys = {**ORIGINAL, **V2, "d_model": 64, "d_inner": 128, "drop_prob": 0.0}
+    exact = decoder_of(keys).train()
+    fast = decoder_of(keys).train().float().to(cuda)
+    compile_decoder(fast)
+    eeg, subject = torch.randn(4, 128, N_CHANS, dtype=torch.float64), torch.tensor([2, 0, 2, 1])
+    with autocast(precision, torch.device(cuda)):
+        output = fast(eeg.float().to(cuda), subject.to(cuda))
+    _all_but_rounding(fast, exact, [output.double(), exact(eeg, subject)], rtol)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -83,6 +84,23 @@ def test_of_a_large_tensor_a_sample_is_drawn_with_both_ends(tmp_path: Path):
     assert (found.min, found.max) == (-9, 7)
     assert 10_000 < found.num <= 2**14 + 2
     assert abs(found.sum / found.num) < 0.01
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[-1.0, 0.5, 0.5, 2.0], [0.0] * 3, [1.0, 1.0 + 2**-23], [9e18] * 2, [1e-38, -1e-38], [-9e18, 1e-30]],
+)
+def test_every_value_is_in_a_bin(tmp_path: Path, values: list[float]):
+    observer = TensorBoardObserver(tmp_path)
+    observer.histograms(1, {"Weight/a": torch.tensor(values), "Weight/b": torch.arange(3)})
+    observer.close()
+    events = _read(tmp_path)
+    found = events.Histograms("Weight/a")[0].histogram_value
+    assert sum(found.bucket) == found.num == len(values)
+    assert found.bucket_limit == sorted(set(found.bucket_limit))
+    assert found.bucket_limit[0] <= found.min and found.max <= found.bucket_limit[-1]
+    other = events.Histograms("Weight/b")[0].histogram_value
+    assert (other.min, other.max, other.num, other.sum, other.sum_squares) == (0, 2, 3, 3, 5)
 
 
 def test_values_that_cannot_be_drawn_are_left_out(tmp_path: Path):

@@ -34,7 +34,7 @@ def test_windows_are_the_recordings_samples_wherever_they_lie(
     # The first and last window of each recording: those next to another one, or to the end.
     ends = [(number, start) for number in range(3) for start in (0, corpus.train[number].n_times - 64)]
     index = WindowIndex(*(np.array(column, dtype=np.int64) for column in zip(*ends, strict=True)))
-    eeg, envelope = shelve(corpus.train, kind, CPU).take(index, 64)
+    eeg, envelope = shelve(corpus.train, kind, CPU).taker(index, 64)(slice(None))
     assert eeg.is_contiguous() and envelope.is_contiguous()
     assert envelope.shape == (6, 64, 1)
     for row, (number, start) in enumerate(ends):
@@ -101,6 +101,34 @@ def test_recordings_of_another_order_in_memory_are_read_alike(corpus: Corpus) ->
     ]
     index = draw_epoch([600] * 3, 64, 2, np.random.default_rng(0))
     for kind in KINDS:
-        assert torch.equal(
-            shelve(turned, kind, CPU).take(index, 64)[0], shelve(corpus.train, "disk", CPU).take(index, 64)[0]
+        found, expected = (
+            shelve(parts, place, CPU).taker(index, 64)(slice(None))[0]
+            for parts, place in ((turned, kind), (corpus.train, "disk"))
         )
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_on_a_gpu_are_those_of_the_recordings(
+    corpus: Corpus, kind: residency.Residency, cuda: str
+) -> None:
+    device = torch.device(cuda)
+    index = draw_epoch([600] * 3, 64, 40, np.random.default_rng(0))
+    columns, shelf = np.arange(3), shelve(corpus.train, kind, device)
+    assert shelf.crosses == (kind != "device")
+    row = 0
+    for batch in batches(shelf, columns, index, 64, 7, device):
+        assert all(part.device.type == "cuda" for part in batch)
+        for eeg, envelope, subject in zip(*(part.cpu() for part in batch), strict=True):
+            recording, start = corpus.train[index.recording[row]], index.start[row]
+            assert np.array_equal(eeg, recording.eeg[start : start + 64])
+            assert np.array_equal(envelope, recording.envelope[start : start + 64])
+            assert int(subject) == index.recording[row]
+            row += 1
+    assert row == 120
+
+
+@pytest.mark.gpu
+def test_auto_takes_the_gpu(corpus: Corpus, cuda: str) -> None:
+    assert choose(corpus.train, torch.device(cuda)) == "device"

@@ -279,3 +279,25 @@ def test_time_and_warnings_are_carried_over(
     outcome = run(trial, corpus, tmp_path, second, device="cpu", restart=opened(tmp_path))
     assert second.warnings[: len(first.warnings)] == first.warnings
     assert outcome.metrics["seconds"] > state["seconds"] > 0
+
+
+@pytest.mark.gpu
+def test_a_trial_on_a_gpu_goes_on_where_it_stopped(
+    corpus: Corpus,
+    rich_trial: Callable[[float], Trial],
+    make_recorder: type[Observer],
+    tmp_path: Path,
+    cuda: str,
+) -> None:
+    trial, origin = rich_trial(NEVER), replace(ORIGIN, device=cuda)
+    whole, parts = make_recorder(), [make_recorder(), make_recorder()]
+    run(trial, corpus, tmp_path / "a", whole, restart=find(tmp_path / "a", origin))
+    with pytest.raises(KeyboardInterrupt):
+        stop = StopAt(9)
+        run(trial, corpus, tmp_path / "b", parts[0], restart=find(tmp_path / "b", origin), asked_to_stop=stop)
+    assert find(tmp_path / "b", origin).step == 9
+    run(trial, corpus, tmp_path / "b", parts[1], restart=find(tmp_path / "b", origin))
+    resumed, expected = curves(*parts), curves(whole)
+    assert resumed.keys() == expected.keys()
+    for name, points in expected.items():
+        assert resumed[name] == pytest.approx(points, rel=1e-3, abs=1e-5), name

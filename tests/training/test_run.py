@@ -23,10 +23,12 @@ from ablab.scoring.segments import segment_pearson
 from ablab.spec.record import SubjectScore
 from ablab.spec.trial import Trial
 from ablab.training.checkpoint import load
+from ablab.training.evaluate import Setting, evaluate
 from ablab.training.observer import Observer, Observers
 from ablab.training.run import Outcome, find_device, run
 
 MakeTrial = Callable[..., Trial]
+CPU = torch.device("cpu")
 VARYING = ("seconds", "throughput/windows_per_second", "throughput/data_wait_share", "memory/peak_mib")
 
 
@@ -474,10 +476,39 @@ def test_real_eeg(dtu_subset: Path, paths: Paths, make_trial: MakeTrial, tmp_pat
 
 
 @pytest.mark.gpu
-def test_trains_on_a_gpu(corpus: Corpus, make_trial: MakeTrial, tmp_path: Path) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    trial = make_trial()
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_trains_on_a_gpu(
+    corpus: Corpus, make_trial: MakeTrial, tmp_path: Path, cuda: str, precision: str, compiled: bool
+) -> None:
+    trial = make_trial(
+        training={"epochs": 24, "evaluate_every": 12, "precision": precision, "compile": compiled}
+    )
     on_gpu = run(trial, corpus, tmp_path / "gpu", Observer())
-    on_cpu = run(trial, corpus, tmp_path / "cpu", Observer(), device="cpu")
-    assert set(on_gpu.metrics) == set(on_cpu.metrics)
+    assert on_gpu.metrics["test/pearson"] > 0.5
+    experiment = trial.cell.experiment
+    decoder = build_model(experiment.model, experiment.improvements, corpus.n_chans, len(corpus.subjects))
+    decoder.load_state_dict(load(tmp_path / "gpu" / "best.pt").weights)
+    on_cpu = evaluate(decoder, corpus.test, Setting(64, 128, 4, "float32", CPU, corpus.subjects), "test")
+    tolerance = 1e-5 if precision == "float32" else 5e-3
+    assert on_gpu.metrics["test/pearson"] == pytest.approx(on_cpu.scores.mean, abs=tolerance)
+
+
+@pytest.mark.gpu
+def test_a_gpu_reports_what_a_cpu_does(
+    corpus: Corpus, make_trial: MakeTrial, make_recorder: type[Observer], tmp_path: Path, cuda: str
+) -> None:
+    trial = make_trial(
+        improvements={"residual": "gated", "mlp_head": True, "gradient_scale": 2.0},
+        model={"drop_prob": 0.0},
+        diagnostics={"preset": "full", "every_steps": 3},
+    )
+    told = {device: make_recorder() for device in (cuda, "cpu")}
+    for device, observer in told.items():
+        run(trial, corpus, tmp_path / device, observer, device=device)
+    on_gpu, on_cpu = (told[device].curves for device in (cuda, "cpu"))
+    assert set(on_gpu) == set(on_cpu)
+    for name, points in on_cpu.items():
+        if name not in VARYING:
+            assert on_gpu[name][0] == pytest.approx(points[0], rel=1e-2, abs=1e-4), name

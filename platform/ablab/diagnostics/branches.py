@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ablab.diagnostics.layout import blocks_of, is_compiled
+from ablab.diagnostics.layout import blocks_of
+from ablab.models.compiled import is_compiled
 
 
 class BranchEar:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ablab.diagnostics.layout import blocks_of
+from ablab.models.compiled import uncompiled
 from ablab.models.decoder import STACK
 
 
@@ -35,7 +36,7 @@ def bypass_drops(
     blocks = blocks_of(model)
     if not blocks:
         return {}
-    with _uncompiled(model):
+    with uncompiled(model):
         return _drops(blocks, score, see_training, evaluate, each_block)
 
 
@@ -61,16 +62,6 @@ def _drops(
             reached = evaluate()
         drops[f"bypass/{name}"] = score - (0.0 if math.isnan(reached) else reached)
     return drops
-
-
-@contextmanager
-def _uncompiled(model: nn.Module) -> Iterator[None]:
-    """Within the context the model's modules are called, and with them their hooks."""
-    compiled, model._compiled_call_impl = model._compiled_call_impl, None
-    try:
-        yield
-    finally:
-        model._compiled_call_impl = compiled
 
 
 @contextmanager

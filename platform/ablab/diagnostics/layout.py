@@ -67,11 +67,6 @@ def layout_of(model: Decoder, gradient_scale: float) -> Layout:
     )
 
 
-def is_compiled(model: nn.Module) -> bool:
-    """Whether a call of the model runs what ``torch.compile`` made of it, past its modules' hooks."""
-    return model._compiled_call_impl is not None
-
-
 def blocks_of(model: nn.Module) -> tuple[nn.Module, ...]:
     """The blocks of the stack, front to rear; none where the model has no stack."""
     return tuple(getattr(model, STACK, ()))

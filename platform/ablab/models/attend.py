@@ -1,11 +1,12 @@
-"""The attention product itself, forward and backward, in pieces that stay in a CPU's cache.
+"""The attention product itself, forward and backward: for a CPU in pieces that stay in its cache.
 
-Written as one autograd function for three reasons. The relative term needs no tensor of T x T x d_head: q
-times the 2T - 1 rows of the table, read through a skewed view. For the backward pass only the softmax is
-kept, 4 bytes per score in place of about 20; its sign says what dropout zeroed. And on a CPU, where a small
-decoder's step is spent on touching fresh memory, the intermediate products live in buffers that are used
-again. Time is the last axis of q, k and v, because a product with 8 columns takes four times as long as one
-with 8 rows.
+The relative term needs no tensor of T x T x d_head: q times the 2T - 1 rows of the table, read through a
+skewed view. On a GPU, and under the compiler, it is a bias for the library's own kernels (`attend_fused`).
+
+For a CPU the whole is one autograd function (`attend`). For the backward pass only the softmax is kept, 4
+bytes per score in place of about 20; its sign says what dropout zeroed. As a small decoder's step is spent on
+touching fresh memory, the intermediate products live in buffers that are used again. Time is the last axis of
+q, k and v, because a product with 8 columns takes four times as long as one with 8 rows.
 """
 
 from __future__ import annotations
@@ -17,12 +18,10 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 _CACHED = 2**18
 """Scores against distances computed at once on a CPU: what fits its second-level cache."""
-
-_PARALLEL = 2**28
-"""The same on an accelerator: 1 GiB at float32."""
 
 
 def attend(
@@ -35,14 +34,9 @@ def attend(
     positions. keep: (n, n_times, n_times) bool, False where dropout zeroes a weight, or None; the others are
     multiplied by ``keep_scale``. Returns (n, d_head, n_times).
     """
-    mixed: Tensor = _apply(query, key, value, rows, keep, keep_scale)
-    return mixed
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _apply(*arguments: Any) -> Tensor:
-    """The function as it stands: its buffers and skewed views are nothing that a compiler could improve."""
-    mixed: Tensor = _Attend.apply(*arguments)  # type: ignore[no-untyped-call]
+    mixed: Tensor = _Attend.apply(  # type: ignore[no-untyped-call]
+        query, key, value, rows, keep, keep_scale
+    )
     return mixed
 
 
@@ -58,7 +52,7 @@ class _Attend(Function):
         keep_scale: float,
     ) -> Tensor:
         n, _, n_times = query.shape
-        columns = None if rows is None else rows.t().contiguous()
+        columns = None if rows is None else _columns(rows)
         signed = query.new_empty(n, n_times, n_times)
         mixed = torch.empty_like(query)
         buffer, by_distance = _buffers(query, columns)
@@ -106,15 +100,41 @@ class _Attend(Function):
                 _skewed(d_distance).copy_(d_scores)
                 d_query[part] += torch.bmm(columns.expand(size, -1, -1), d_distance.transpose(1, 2))
                 d_columns += torch.bmm(query[part], d_distance).sum(dim=0)
-        return d_query, d_key, d_value, None if d_columns is None else d_columns.t(), None, None
+        d_rows = None if d_columns is None else d_columns[:, :-1].t()
+        return d_query, d_key, d_value, d_rows, None, None
+
+
+def attend_fused(query: Tensor, key: Tensor, value: Tensor, rows: Tensor | None, drop_prob: float) -> Tensor:
+    """The same, by PyTorch's fused kernels.
+
+    query, key, value: (batch, n_heads, n_times, d_head), the query divided by sqrt(d_head). rows: as above.
+    drop_prob: of an attention weight to be zeroed. Returns (batch, n_heads, n_times, d_head).
+    """
+    bias = None
+    if rows is not None:
+        n_times = query.shape[2]
+        by_distance = (query @ _columns(rows)).flatten(2)
+        # The skewed view by slices: from element T - 1 on, a row of it begins every 2T - 1 elements.
+        skewed = by_distance[:, :, n_times - 1 : n_times - 1 + n_times * (2 * n_times - 1)]
+        bias = skewed.view(*query.shape[:3], -1)[:, :, :, :n_times].contiguous()
+    return functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=bias, dropout_p=drop_prob, scale=1.0
+    )
+
+
+def _columns(rows: Tensor) -> Tensor:
+    """(2T - 1, d_head) -> (d_head, 2T), the last column zero and never looked at.
+
+    A GPU's fast products want rows whose length is a multiple of 8.
+    """
+    return functional.pad(rows.t(), (0, 1))
 
 
 def _buffers(query: Tensor, columns: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Uninitialised (piece, T, T) and, where there are relative positions, (piece, T, 2T - 1)."""
+    """Uninitialised (piece, T, T) and, where there are relative positions, (piece, T, 2T)."""
     n, _, n_times = query.shape
-    width = 0 if columns is None else columns.shape[1]
-    limit = _CACHED if query.device.type == "cpu" else _PARALLEL
-    piece = max(1, min(n, limit // (n_times * (2 * n_times - 1))))
+    width = n_times if columns is None else columns.shape[1]
+    piece = max(1, min(n, _CACHED // (n_times * width)))
     return query.new_empty(piece, n_times, n_times), query.new_empty(piece, n_times, width)
 
 
@@ -123,7 +143,7 @@ def _parts(n: int, piece: int) -> Iterator[slice]:
 
 
 def _skewed(by_distance: Tensor) -> Tensor:
-    """View (n, T, T) of contiguous (n, T, 2T - 1) whose row i starts at column T - 1 - i."""
+    """View (n, T, T) of contiguous (n, T, 2T) whose row i starts at column T - 1 - i."""
     n, n_times, width = by_distance.shape
     strides = (n_times * width, width - 1, 1)
     return by_distance.as_strided((n, n_times, n_times), strides, by_distance.storage_offset() + n_times - 1)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ablab.models.attend import attend
+from ablab.models.attend import attend, attend_fused
 from ablab.models.dropout import Dropout
 
 MAX_DISTANCE = 999
@@ -46,12 +46,18 @@ class RelativeAttention(nn.Module):
         batch, n_times, d_model = x.shape
         x = self.norm(x)
         # Scaling q scales both terms of the score, with fewer products than scaling the scores.
-        query = self._heads(self.query(x) * (1 / math.sqrt(self.d_head)))
+        query, key, value = self.query(x) * (1 / math.sqrt(self.d_head)), self.key(x), self.value(x)
         rows = None if self.relative is None else relative_rows(self.relative, n_times).to(query.dtype)
         dropout = self.attention_dropout
-        keep = dropout.keep_mask(torch.Size((query.shape[0], n_times, n_times)), x.device)
-        mixed = attend(query, self._heads(self.key(x)), self._heads(self.value(x)), rows, keep, dropout.scale)
-        mixed = mixed.view(batch, d_model, n_times).transpose(1, 2)
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            q, k, v = (
+                part.view(batch, n_times, self.n_heads, -1).transpose(1, 2) for part in (query, key, value)
+            )
+            mixed = attend_fused(q, k, v, rows, dropout.dropped).transpose(1, 2).flatten(2)
+        else:
+            keep = dropout.keep_mask(torch.Size((batch * self.n_heads, n_times, n_times)))
+            q, k, v = (self._heads(part) for part in (query, key, value))
+            mixed = attend(q, k, v, rows, keep, dropout.scale).view(batch, d_model, n_times).transpose(1, 2)
         return self.output_dropout(self.output(mixed))  # type: ignore[no-any-return]
 
     def _heads(self, x: Tensor) -> Tensor:

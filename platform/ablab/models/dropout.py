@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 _LEVELS = 2**16
 """A mask value is decided by 16 random bits: a rate is rounded to 1/65536, and the scale follows suit."""
@@ -53,25 +54,28 @@ class Dropout(nn.Module):
         self.scale = _LEVELS / (_LEVELS - dropped)
         """Reciprocal of the probability that an element is kept."""
 
+    @property
+    def dropped(self) -> float:
+        """Probability that an element is zeroed now: ``drop_prob`` as it is rounded, 0 in evaluation."""
+        return 1 - 1 / self.scale if self.training else 0.0
+
     def forward(self, x: Tensor) -> Tensor:
         """Any shape in, the same shape out."""
-        keep = self.keep_mask(x.shape, x.device)
-        if keep is None:
+        if not self.dropped:
             return x
-        if torch.compiler.is_compiling():
-            return x * (keep * self.scale)
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            # One kernel, or part of one.
+            return functional.dropout(x, self.dropped)
+        keep = self.keep_mask(x.shape)
         dropped: Tensor = _Drop.apply(x, keep, self.scale, self.overwrite)  # type: ignore[no-untyped-call]
         return dropped
 
-    def keep_mask(self, shape: torch.Size, device: torch.device) -> Tensor | None:
-        """A new mask, True where an element is kept; None where nothing is dropped."""
-        if not self.training or self.drop_prob == 0:
+    def keep_mask(self, shape: torch.Size) -> Tensor | None:
+        """A new mask on the CPU, True where an element is kept; None where nothing is dropped."""
+        if not self.dropped:
             return None
-        if torch.compiler.is_compiling():
-            # The compiler fuses this with what follows it, and cannot follow the trick below.
-            return torch.rand(shape, device=device) >= self.drop_prob
         n = shape.numel()
-        words = torch.empty((n + 3) // 4, dtype=torch.int64, device=device).random_(-(2**63), None)
+        words = torch.empty((n + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         return words.view(torch.int16)[:n].view(shape) >= self._threshold
 
     def extra_repr(self) -> str:

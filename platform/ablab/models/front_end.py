@@ -68,7 +68,21 @@ class SubjectEmbedding(nn.Linear):
         super().__init__(n_subjects, d_model)
 
     def forward(self, subject: Tensor) -> Tensor:
-        """(batch,) int64 -> (batch, 1, d_model)."""
+        """(batch,) int64 -> (batch, 1, d_model).
+
+        An index that stands for no subject raises ValueError on a CPU. Elsewhere looking at it would make the
+        host wait for the device, in every step; there it stays outside the table, which the device refuses.
+        """
+        if subject.device.type == "cpu" and not torch.compiler.is_compiling():
+            self._check(subject)
+        columns = self.weight.t()
+        if not self.training:
+            columns = torch.cat([columns, columns.mean(dim=0, keepdim=True)])
+        # What is not a subject has the row behind the last one, where the mean stands in evaluation.
+        row = subject.where(subject >= 0, self.in_features)
+        return (columns[row] + self.bias).unsqueeze(1)
+
+    def _check(self, subject: Tensor) -> None:
         low, high = (int(bound) for bound in torch.stack(torch.aminmax(subject)).tolist())
         lowest = 0 if self.training else UNSEEN
         if low < lowest or high >= self.in_features:
@@ -76,11 +90,6 @@ class SubjectEmbedding(nn.Linear):
                 f"subject index {low if low < lowest else high} is outside 0 ... {self.in_features - 1}: "
                 f"the decoder was built for {self.in_features} subjects"
             )
-        columns = self.weight.t()
-        if low == UNSEEN:
-            # Behind the last column, where the index -1 finds it.
-            columns = torch.cat([columns, columns.mean(dim=0, keepdim=True)])
-        return (columns[subject] + self.bias).unsqueeze(1)
 
 
 class SinusoidalPositions(nn.Module):

@@ -9,8 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +25,10 @@ _FLUSH_SECONDS = 10
 
 _MOST_ELEMENTS = 2**14
 """Of a tensor in a histogram: of all 15 M weights and gradients of a full-size decoder one takes 6 s."""
+
+_BINS = 64
+"""Of equal width, as the 30 are that TensorBoard shows whatever it is given. The 1549 of its writer, by
+powers of 1.1, take three times as long."""
 
 _LARGEST_SHOWN = 1e19
 """TensorBoard's bins end below 1e20, and it raises where all values lie beyond: a decoder that diverges."""
@@ -58,6 +66,14 @@ def _shown(tensor: Tensor) -> Tensor:
     return cat([flat[::step], flat.min().reshape(1), flat.max().reshape(1)])
 
 
+def _range_of(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Smallest and largest value, apart by what it takes to tell the edges of the bins from one another."""
+    low, high = float(values.min()), float(values.max())
+    least = 4 * _BINS * float(np.spacing(max(abs(low), abs(high), 1e-20)))
+    missing = max(least - (high - low), 0.0) / 2
+    return low - missing, high + missing
+
+
 class TensorBoardObserver:
     """Writes into one folder; importing TensorBoard's writer costs 1.2 s and waits for the first value."""
 
@@ -83,11 +99,30 @@ class TensorBoardObserver:
 
         Of a large tensor an even sample stands for the whole, with the smallest and the largest element.
         """
-        for tag, tensor in values.items():
-            elements = _shown(tensor.detach()).float().cpu().numpy()
-            shown = elements[abs(elements) < _LARGEST_SHOWN]
-            if shown.size:
-                self._writer.add_histogram(tag, shown, step)
+        if not values:
+            return
+        from torch import cat
+
+        parts = [_shown(tensor.detach()).float() for tensor in values.values()]
+        ends = list(accumulate(part.numel() for part in parts))
+        elements = np.split(cat(parts).cpu().numpy(), ends[:-1])  # one transfer for all
+        for tag, of_one in zip(values, elements, strict=True):
+            shown = of_one[abs(of_one) < _LARGEST_SHOWN].astype(np.float64)
+            if not shown.size:
+                continue
+            counts, edges = np.histogram(shown, _BINS, _range_of(shown))
+            self._writer.add_histogram_raw(
+                tag,
+                min=shown.min(),
+                max=shown.max(),
+                num=shown.size,
+                sum=shown.sum(),
+                sum_squares=shown.dot(shown),
+                # Each count comes with its bin's upper end, so an empty bin shows where the first begins.
+                bucket_limits=edges.tolist(),
+                bucket_counts=[0, *counts.tolist()],
+                global_step=step,
+            )
 
     def progress(self, epoch: int, epochs: int, step: int, values: Mapping[str, float]) -> None:
         """Not shown: it only repeats the latest metrics."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import NamedTuple
@@ -49,14 +50,24 @@ def batches(
     """The windows of ``index`` in order, ``batch_size`` at a time; what is left makes a last, smaller batch.
 
     columns: per recording, its subject's column (`subject_columns`). A batch is good until the next one is
-    asked for: its memory is used again.
+    asked for: its memory is used again. What has to cross to an accelerator is made while the batch before it
+    is used.
     """
     shelf = Mapped(recordings, device) if isinstance(recordings, Sequence) else recordings
     subject = torch.from_numpy(columns[index.recording]).to(device)
-    for start in range(0, len(index), batch_size):
-        part = slice(start, start + batch_size)
-        eeg, envelope = shelf.take(index[part], n_times)
-        yield Batch(eeg, envelope, subject[part])
+    take = shelf.taker(index, n_times)
+    parts = (slice(start, start + batch_size) for start in range(0, len(index), batch_size))
+    made = (Batch(*take(part), subject[part]) for part in parts)
+    return ahead(made) if shelf.crosses else made
+
+
+def ahead(made: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches in the same order, each made by a thread while the one before it is used."""
+    with ThreadPoolExecutor(1, "batches") as thread:
+        coming = thread.submit(next, made, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, made, None)
+            yield batch
 
 
 def timed(made: Iterator[Batch], waited: Callable[[float], None]) -> Iterator[Batch]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ablab.data.corpus import Recording
 from ablab.data.windows import WindowIndex
 from ablab.errors import NonFiniteLossError
+from ablab.models.compiled import uncompiled
 from ablab.models.decoder import Decoder
 from ablab.scoring.aggregate import Scores, subject_means
 from ablab.scoring.segments import segment_pearson
@@ -85,7 +86,9 @@ def predict(decoder: Decoder, recordings: Sequence[Recording], setting: Setting)
     Where a recording's length is no multiple of the window, one more window ends where the recording ends,
     and only what is new in it is used. A recording shorter than a window is decoded as one short window.
 
-    Every process takes over the first one's buffers before it decodes.
+    Every process takes over the first one's buffers before it decodes. A compiled decoder decodes uncompiled:
+    what is made for the batches of training would have to be made again for these, and a score should not
+    depend on who asks for it.
     """
     predictions = [np.empty(recording.n_times, dtype=np.float32) for recording in recordings]
     columns = subject_columns(recordings, setting.subjects)
@@ -96,7 +99,7 @@ def predict(decoder: Decoder, recordings: Sequence[Recording], setting: Setting)
     world.synchronise(decoder)
     decoder.eval()
     own: list[NDArray[np.float32]] = []
-    with torch.inference_mode(), autocast(setting.precision, setting.device):
+    with torch.inference_mode(), uncompiled(decoder), autocast(setting.precision, setting.device):
         for length, index, _ in tables:
             rows = evaluation_rows(len(index), batch_size, world.rank, world.size)
             decoded = [

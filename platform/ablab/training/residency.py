@@ -5,7 +5,7 @@ The windows are the same to the bit wherever they come from; only the time to ge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Literal, Protocol
 
@@ -28,14 +28,21 @@ _DEVICE_SHARE = 0.5
 """Most of an accelerator's free memory that ``auto`` fills; the rest is the training's."""
 
 
+Taker = Callable[[slice], tuple[Tensor, Tensor]]
+"""A part of an index -> its EEG ``(n, n_times, n_chans)`` and envelope ``(n, n_times, 1)`` on the device, in
+order. Where the recordings lie on the device itself, or all is on a CPU, the next call may overwrite them."""
+
+
 class Shelf(Protocol):
     """Recordings to take windows from."""
 
-    def take(self, index: WindowIndex, n_times: int) -> tuple[Tensor, Tensor]:
-        """EEG ``(n, n_times, n_chans)`` and envelope ``(n, n_times, 1)`` on the device, in order.
+    @property
+    def crosses(self) -> bool:
+        """Whether windows are made in the host's memory and go on to an accelerator."""
+        ...
 
-        They may be overwritten by the next call.
-        """
+    def taker(self, index: WindowIndex, n_times: int) -> Taker:
+        """What gives the windows of ``index``, part by part."""
         ...
 
 
@@ -44,7 +51,7 @@ def shelve(recordings: Sequence[Recording], residency: Residency, device: torch.
     kind = choose(recordings, device) if residency == "auto" else residency
     if kind == "disk":
         return Mapped(recordings, device)
-    return Resident(recordings, device if kind == "device" else torch.device("cpu"), device)
+    return Resident(recordings, device if kind == "device" else _CPU, device)
 
 
 def choose(recordings: Sequence[Recording], device: torch.device) -> Residency:
@@ -67,14 +74,20 @@ class Mapped:
             for part in recordings
         ]
         self._device = device
-        self._buffers = _Buffers(device)
+        self.crosses = device != _CPU
+        self._buffers = _Buffers(_CPU, page_locked=device.type == "cuda")
 
-    def take(self, index: WindowIndex, n_times: int) -> tuple[Tensor, Tensor]:
-        """See `Shelf.take`."""
+    def taker(self, index: WindowIndex, n_times: int) -> Taker:
+        """See `Shelf.taker`."""
         n_chans = self._recordings[0].eeg.shape[1]
-        eeg, envelope = (self._buffers.of((len(index), n_times, width)) for width in (n_chans, 1))
-        gather(self._recordings, index, n_times, into=Windows(eeg.numpy(), envelope.numpy(), index.recording))
-        return eeg.to(self._device), envelope.to(self._device)
+
+        def take(part: slice) -> tuple[Tensor, Tensor]:
+            of = index[part]
+            eeg, envelope = (self._buffers.of((len(of), n_times, width)) for width in (n_chans, 1))
+            gather(self._recordings, of, n_times, into=Windows(eeg.numpy(), envelope.numpy(), of.recording))
+            return eeg.to(self._device), envelope.to(self._device)
+
+        return take
 
 
 class Resident:
@@ -83,24 +96,30 @@ class Resident:
     def __init__(self, recordings: Sequence[Recording], place: torch.device, device: torch.device) -> None:
         lengths = [recording.n_times for recording in recordings]
         self._first = np.array([0, *accumulate(lengths)][:-1], dtype=np.int64)
-        self._device = device
+        self._place, self._device = place, device
+        self.crosses = place != device
         self._signals = tuple(
             _joined([getattr(recording, name) for recording in recordings], place)
             for name in ("eeg", "envelope")
         )
-        self._buffers = _Buffers(device, place)
+        self._buffers = _Buffers(place, page_locked=self.crosses and device.type == "cuda")
 
-    def take(self, index: WindowIndex, n_times: int) -> tuple[Tensor, Tensor]:
-        """See `Shelf.take`."""
-        starts = torch.from_numpy(self._first[index.recording] + index.start)
-        eeg, envelope = (self._rows(signal, starts, n_times) for signal in self._signals)
-        return eeg, envelope
+    def taker(self, index: WindowIndex, n_times: int) -> Taker:
+        """See `Shelf.taker`."""
+        # All at once: part by part, the host would wait for the device at each.
+        starts = torch.from_numpy(self._first[index.recording] + index.start).to(self._place)
+
+        def take(part: slice) -> tuple[Tensor, Tensor]:
+            eeg, envelope = (self._rows(signal, starts[part], n_times) for signal in self._signals)
+            return eeg, envelope
+
+        return take
 
     def _rows(self, signal: Tensor, starts: Tensor, n_times: int) -> Tensor:
         n_columns = signal.shape[1]
         view = signal.as_strided((len(signal) - n_times + 1, n_times * n_columns), (n_columns, 1))
         rows = self._buffers.of((len(starts), n_times, n_columns))
-        torch.index_select(view, 0, starts.to(signal.device), out=rows.view(len(starts), -1))
+        torch.index_select(view, 0, starts, out=rows.view(len(starts), -1))
         return rows.to(self._device)
 
 
@@ -108,14 +127,14 @@ class _Buffers:
     """The memory that batches are made in, by shape, used again: the pages of fresh memory would have to be
     made for every batch, which costs as much as the copy."""
 
-    def __init__(self, device: torch.device, place: torch.device = _CPU) -> None:
-        """place: where they lie. device: where they go from there; a GPU reads page-locked memory faster."""
-        self._place, self._device = place, device
+    def __init__(self, place: torch.device, *, page_locked: bool) -> None:
+        """page_locked: for what goes on to a GPU, which reads such memory faster."""
+        self._place, self._page_locked = place, page_locked
         self._made: dict[tuple[int, int, int], Tensor] = {}
 
     def of(self, shape: tuple[int, int, int]) -> Tensor:
         if shape not in self._made:
-            if self._place.type == "cpu" and self._device.type == "cuda":
+            if self._page_locked:
                 self._made[shape] = torch.empty(shape, pin_memory=True)
             else:
                 self._made[shape] = _empty(shape, self._place)

@@ -14,6 +14,7 @@ import torch
 from ablab.data.corpus import SFREQ, Corpus, samples
 from ablab.errors import DataError, InputError, Problem
 from ablab.models.build import build_model
+from ablab.models.compiled import compile_decoder
 from ablab.scoring.aggregate import Scores
 from ablab.spec.record import SubjectScore
 from ablab.spec.trial import Trial
@@ -82,7 +83,7 @@ def run(
             experiment.model, experiment.improvements, corpus.n_chans, len(corpus.subjects)
         ).to(setting.device)
         if experiment.training.compile:
-            decoder.compile()
+            compile_decoder(decoder)
         n_parameters = sum(parameter.numel() for parameter in decoder.parameters())
         observer.begin(
             {

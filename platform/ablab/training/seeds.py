@@ -59,12 +59,14 @@ def reproducible(threads: int, device: torch.device) -> Iterator[None]:
     """Torch set up to give the same bits again; whatever it was before is restored on leaving.
 
     Sums depend on the number of threads, so it is set, not bounded. On a GPU the choice of kernels by
-    timing is off; its sums may still differ in the last bits from run to run.
+    timing is off; its sums may still differ in the last bits from run to run. float32 is float32 there:
+    PyTorch would compute convolutions with 10 bits of mantissa (TF32).
     """
     threads_before = torch.get_num_threads()
     algorithms = torch.get_deterministic_debug_mode()
     fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    cudnn = torch.backends.cudnn
+    cudnn_before = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
             torch.set_num_threads(threads)
@@ -72,13 +74,13 @@ def reproducible(threads: int, device: torch.device) -> Iterator[None]:
             torch.set_deterministic_debug_mode("error" if device.type == "cpu" else "default")
             # Filling fresh memory with NaN is a debugging aid that costs a pass over every result.
             deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
             yield
         finally:
             torch.set_num_threads(threads_before)
             torch.set_deterministic_debug_mode(algorithms)
             deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
-            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn
+            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = cudnn_before
 
 
 def _sequence(seed: int, stream: Stream, rank: int) -> np.random.SeedSequence:

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ablab.data.corpus import Corpus
 from ablab.data.windows import WindowIndex, draw_epoch
@@ -24,6 +25,7 @@ from ablab.training.losses import loss as loss_of
 from ablab.training.observer import Observer
 from ablab.training.optimiser import build_optimiser, clip, gradient_norm, gradients_of, set_learning_rate
 from ablab.training.parameter_groups import parameter_groups
+from ablab.training.replay import Replay
 from ablab.training.residency import shelve
 from ablab.training.schedule import factor
 from ablab.training.seeds import Stream, generator
@@ -97,6 +99,9 @@ class Steps:
         self._diagnostics = diagnostics
         self._observer = observer
         self._parameters = list(decoder.parameters())
+        # Not for several processes, whose gradients are exchanged within the backward pass.
+        replays = experiment.training.compile and setting.device.type == "cuda" and world.size == 1
+        self._replay = Replay(self._loss_and_norm, self._parameters) if replays else None
         self._optimiser = build_optimiser(
             experiment.training,
             parameter_groups(decoder, experiment.training.layer_rates, experiment.training.weight_decay),
@@ -168,40 +173,44 @@ class Steps:
         )
 
     def _step(self, batch: Batch, weight: float) -> tuple[float, float]:
-        """One step: its loss, and its gradient norm before clipping, brought over in one transfer.
-
-        The loss is computed in float32 whatever the precision of the forward pass. ``weight`` makes the mean
-        of the processes' gradients that of all windows of the step.
-        """
+        """One step: its loss, and its gradient norm before clipping, brought over in one transfer."""
         training = self._training
         self.rate = training.learning_rate * factor(
             training.schedule, self.done, self._n_per_epoch, training.epochs
         )
         step = self.done + 1
         self._diagnostics.before_forward(step)
-        with autocast(training.precision, self._setting.device):
-            prediction = self._module(batch.eeg, batch.subject)
-        loss = loss_of(prediction.float(), batch.envelope, training.loss)
-        self._optimiser.zero_grad(set_to_none=True)
-        (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
-        gradients = gradients_of(self._parameters)
-        value, norm = torch.stack([loss.detach(), gradient_norm(gradients)]).tolist()
+        found = self._loss_and_norm(batch, weight) if self._replay is None else self._replay(batch)
+        value, norm = found.tolist()
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise NonFiniteLossError(_diverged(value, norm, step, self.rate, training))
         if training.clip_norm is not None:
             self._diagnostics.clipped(norm > training.clip_norm)
-        measured = self._diagnostics.wants(step)
-        if measured:
+        observed = self._diagnostics.wants(step)
+        if observed:
             self._diagnostics.before_update(step)
         if training.clip_norm is not None:
-            clip(gradients, norm, training.clip_norm)
+            clip(gradients_of(self._parameters), norm, training.clip_norm)
         set_learning_rate(self._optimiser, self.rate)
         self._optimiser.step()
         self.done = step
-        if measured:
+        if observed:
             self._observer.metrics(step, self._diagnostics.after_update(step))
             self._observer.histograms(step, self._diagnostics.histograms(step))
         return value, norm
+
+    def _loss_and_norm(self, batch: Batch, weight: float = 1) -> Tensor:
+        """Forward and backward pass; loss and gradient norm stay on the device.
+
+        The loss is computed in float32 whatever the precision of the forward pass. ``weight`` makes the mean
+        of the processes' gradients that of all windows of the step.
+        """
+        with autocast(self._training.precision, self._setting.device):
+            prediction = self._module(batch.eeg, batch.subject)
+        loss = loss_of(prediction.float(), batch.envelope, self._training.loss)
+        self._optimiser.zero_grad(set_to_none=True)
+        (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
+        return torch.stack([loss.detach(), gradient_norm(gradients_of(self._parameters))])
 
 
 def _diverged(value: float, norm: float, step: int, rate: float, training: Training) -> str:
