@@ -120,11 +120,10 @@ def _main(step: Step) -> None:
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    replays = step.compile and device.type == "cuda"
-    compute = Replay(gradients, list(decoder.parameters())) if replays else gradients
+    replay = Replay(decoder) if step.compile and device.type == "cuda" else None
     for _ in sys.stdin:
         begun = clock()
-        compute(batch)
+        gradients(batch) if replay is None else replay(gradients, batch)
         optimiser.step()
         if device.type == "cuda":
             torch.cuda.synchronize()

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ablab.models import attend as attend_module
-from ablab.models.attend import attend
+from ablab.models.attend import attend, attend_fused
 from ablab.models.attention import MAX_DISTANCE, RelativeAttention, relative_rows
 
 
@@ -34,21 +34,13 @@ def outputs_and_gradients(module: RelativeAttention, y: Tensor, x: Tensor) -> li
     return [y, *torch.autograd.grad((y * weights).sum(), [x, *module.parameters()])]
 
 
-@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("relative", [True, False])
 @pytest.mark.parametrize(
     ("batch", "n_times", "d_model", "n_heads"), [(2, 1, 4, 2), (3, 2, 6, 1), (2, 37, 12, 3), (1, 1012, 2, 2)]
 )
 def test_equals_the_plain_formula(
-    batch: int,
-    n_times: int,
-    d_model: int,
-    n_heads: int,
-    relative: bool,
-    fused: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    batch: int, n_times: int, d_model: int, n_heads: int, relative: bool
 ) -> None:
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: fused)
     torch.manual_seed(0)
     module = RelativeAttention(d_model, n_heads, 0.0, relative_positions=relative).double()
     x = torch.randn(batch, n_times, d_model, dtype=torch.float64, requires_grad=True)
@@ -68,6 +60,38 @@ def test_distances_beyond_the_table_use_its_outer_rows() -> None:
         assert torch.equal(rows[1002 - distance], module.relative[-1])
         assert torch.equal(rows[1002 + distance], module.relative[0])
     assert torch.equal(rows[1002], module.relative[MAX_DISTANCE])
+
+
+@pytest.mark.parametrize("relative", [True, False])
+@pytest.mark.parametrize("n_times", [1, 2, 37, 1012])
+def test_the_fused_form_equals_the_other(n_times: int, relative: bool) -> None:
+    torch.manual_seed(0)
+    batch, n_heads, d_head = 2, 3, 4
+    parts = [torch.randn(batch, n_heads, n_times, d_head, dtype=torch.float64) for _ in range(3)]
+    rows = torch.randn(2 * n_times - 1, d_head, dtype=torch.float64) if relative else None
+    inputs = [part.requires_grad_() for part in (*parts, *([rows] if rows is not None else []))]
+    upstream = torch.randn(batch, n_heads, n_times, d_head, dtype=torch.float64)
+    q, k, v = (part.transpose(2, 3).flatten(0, 1) for part in parts)
+    expected = attend(q, k, v, rows, None, 1.0).view(batch, n_heads, d_head, n_times).transpose(2, 3)
+    found = attend_fused(*parts, rows, 0.0)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)
+    for a, b in zip(
+        torch.autograd.grad(found, inputs, upstream),
+        torch.autograd.grad(expected, inputs, upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
+
+
+def test_the_fused_form_drops_the_stated_share_of_the_weights() -> None:
+    torch.manual_seed(0)
+    n_times, drop_prob = 400, 0.3
+    nothing, ones = torch.zeros(1, 2, n_times, 4), torch.ones(1, 2, n_times, 1)
+    # All weights are 1 / n_times, so each sum of values is the share kept, scaled.
+    mixed = attend_fused(nothing, nothing, ones, None, drop_prob)
+    spread = math.sqrt(drop_prob / (1 - drop_prob) / n_times)
+    assert float(mixed.mean()) == pytest.approx(1, abs=5 * spread / math.sqrt(mixed.numel()))
+    assert float(mixed.std()) == pytest.approx(spread, rel=0.1)
 
 
 @pytest.mark.parametrize("relative", [True, False])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ablab.models.build import MODELS, build_model
 from ablab.models.decoder import UNSEEN, Decoder
-from ablab.models.front_end import sinusoids
+from ablab.models.front_end import SubjectEmbedding, sinusoids
 from ablab.spec.experiment import Conformer, Improvements
 
 SMALL = {"d_model": 16, "d_inner": 24, "n_heads": 2, "n_layers": 2, "conv_kernel_size": 5, "drop_prob": 0.0}
@@ -368,3 +368,21 @@ def test_bfloat16_autocast_trains(residual: str) -> None:
         y = decoder(eeg.float(), subject)
     y.float().square().mean().backward()
     assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in decoder.parameters())
+
+
+@pytest.mark.parametrize(("training", "wrong"), [(True, (-1, -2, 4, 9)), (False, (-2, -7, 4, 9))])
+def test_a_subject_outside_the_range_is_refused_where_nobody_looks_at_it(
+    training: bool, wrong: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the compiler and on a GPU: by the row that is not there."""
+    embedding = SubjectEmbedding(4, 6).train(training)
+    expected = embedding(torch.arange(4))
+    unseen = None if training else embedding(torch.tensor([UNSEEN]))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert torch.equal(embedding(torch.arange(4)), expected)
+    if unseen is not None:
+        assert torch.equal(embedding(torch.tensor([UNSEEN])), unseen)
+        torch.testing.assert_close(unseen, expected.mean(dim=0, keepdim=True))
+    for index in wrong:
+        with pytest.raises(IndexError):
+            embedding(torch.tensor([0, index]))

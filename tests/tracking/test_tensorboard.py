@@ -103,7 +103,7 @@ def test_every_value_is_in_a_bin(tmp_path: Path, values: list[float]):
     assert (other.min, other.max, other.num, other.sum, other.sum_squares) == (0, 2, 3, 3, 5)
 
 
-def test_values_that_cannot_be_drawn_are_left_out(tmp_path: Path):
+def test_values_that_are_not_finite_are_left_out(tmp_path: Path):
     observer = TensorBoardObserver(tmp_path)
     observer.metrics(1, {"gradient/norm": float("nan"), "train/loss": 1.0})
     nan, half = torch.full((3,), torch.nan), torch.tensor([1.0, torch.inf])
@@ -114,7 +114,8 @@ def test_values_that_cannot_be_drawn_are_left_out(tmp_path: Path):
     observer.close()
     events = _read(tmp_path)
     assert events.Tags()["scalars"] == ["Train/loss"]
-    assert set(events.Tags()["histograms"]) == {"Gradient/b", "Gradient/d", "Weight/large"}
+    drawn = {"Gradient/b", "Gradient/d", "Weight/huge", "Weight/large", "Gradient/diverged"}
+    assert set(events.Tags()["histograms"]) == drawn
     assert events.Histograms("Gradient/b")[0].histogram_value.num == 1
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from ablab.data.corpus import Corpus
+from ablab.models.conformer import ConformerDecoder
 from ablab.spec.trial import Trial
 from ablab.training import checkpoint
 from ablab.training.observer import Observer
@@ -301,3 +302,32 @@ def test_a_trial_on_a_gpu_goes_on_where_it_stopped(
     assert resumed.keys() == expected.keys()
     for name, points in expected.items():
         assert resumed[name] == pytest.approx(points, rel=1e-3, abs=1e-5), name
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_replayed_steps_are_those_as_written_and_go_on_where_they_stopped(
+    corpus: Corpus,
+    make_trial: MakeTrial,
+    make_recorder: type[Observer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cuda: str,
+) -> None:
+    # Batches of 4 and of 3 windows, dropout, a gate, clipping, several evaluations.
+    trial = make_trial(**RICH, training={**TRAINING, "compile": True, "checkpoint_minutes": NEVER})
+    origin = replace(ORIGIN, device=cuda)
+    replayed, written, parts = make_recorder(), make_recorder(), [make_recorder(), make_recorder()]
+    run(trial, corpus, tmp_path / "a", replayed)
+    with pytest.raises(KeyboardInterrupt):
+        stop = StopAt(13)
+        run(trial, corpus, tmp_path / "c", parts[0], restart=find(tmp_path / "c", origin), asked_to_stop=stop)
+    run(trial, corpus, tmp_path / "c", parts[1], restart=find(tmp_path / "c", origin))
+    monkeypatch.setattr(ConformerDecoder, "is_replayable", False)
+    run(trial, corpus, tmp_path / "b", written)
+    expected = curves(written)
+    assert "gate/mean" in expected
+    for found in (curves(replayed), curves(*parts)):
+        assert found.keys() == expected.keys()
+        for name, points in expected.items():
+            assert found[name] == pytest.approx(points, rel=1e-2, abs=1e-4), name

@@ -1,7 +1,7 @@
 """The attention product itself, forward and backward: for a CPU in pieces that stay in its cache.
 
 The relative term needs no tensor of T x T x d_head: q times the 2T - 1 rows of the table, read through a
-skewed view. On a GPU, and under the compiler, it is a bias for the library's own kernels (`attend_fused`).
+skewed view. On a GPU it is a bias for the library's own kernels (`attend_fused`).
 
 For a CPU the whole is one autograd function (`attend`). For the backward pass only the softmax is kept, 4
 bytes per score in place of about 20; its sign says what dropout zeroed. As a small decoder's step is spent on
@@ -34,9 +34,14 @@ def attend(
     positions. keep: (n, n_times, n_times) bool, False where dropout zeroes a weight, or None; the others are
     multiplied by ``keep_scale``. Returns (n, d_head, n_times).
     """
-    mixed: Tensor = _Attend.apply(  # type: ignore[no-untyped-call]
-        query, key, value, rows, keep, keep_scale
-    )
+    mixed: Tensor = _apply(query, key, value, rows, keep, keep_scale)
+    return mixed
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _apply(*arguments: Any) -> Tensor:
+    """The function as it stands: its buffers and skewed views are nothing that a compiler could improve."""
+    mixed: Tensor = _Attend.apply(*arguments)  # type: ignore[no-untyped-call]
     return mixed
 
 
@@ -125,7 +130,7 @@ def attend_fused(query: Tensor, key: Tensor, value: Tensor, rows: Tensor | None,
 def _columns(rows: Tensor) -> Tensor:
     """(2T - 1, d_head) -> (d_head, 2T), the last column zero and never looked at.
 
-    A GPU's fast products want rows whose length is a multiple of 8.
+    A GPU's fast products want rows whose length is a multiple of 8; 2T - 1 never is.
     """
     return functional.pad(rows.t(), (0, 1))
 

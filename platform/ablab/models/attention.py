@@ -49,7 +49,7 @@ class RelativeAttention(nn.Module):
         query, key, value = self.query(x) * (1 / math.sqrt(self.d_head)), self.key(x), self.value(x)
         rows = None if self.relative is None else relative_rows(self.relative, n_times).to(query.dtype)
         dropout = self.attention_dropout
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
+        if x.device.type != "cpu":
             q, k, v = (
                 part.view(batch, n_times, self.n_heads, -1).transpose(1, 2) for part in (query, key, value)
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ablab.models.attention import RelativeAttention
@@ -33,8 +34,8 @@ class ConformerBlock(nn.Module):
         step = 1.0
         if self.feed_forward_in is not None:
             step = 0.5
-            x = x.add(self.feed_forward_in(x), alpha=step)
+            x = torch.add(x, self.feed_forward_in(x), alpha=step)
         x = x + self.attention(x)
         x = x + self.convolution(x)
-        x = x.add(self.feed_forward_out(x), alpha=step)
+        x = torch.add(x, self.feed_forward_out(x), alpha=step)
         return self.norm(x)  # type: ignore[no-any-return]

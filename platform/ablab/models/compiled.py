@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
-from ablab.models.decoder import STACK
+from ablab.models.decoder import Decoder
 
 
-def compile_decoder(decoder: nn.Module, backend: str = "inductor") -> None:
-    """Compile the blocks of the stack, which have one code and are compiled once; without a stack, the whole.
+def compile_decoder(decoder: Decoder, backend: str = "inductor") -> None:
+    """Compile `Decoder.compiled_parts`; takes effect at the next forward passes.
 
-    Takes effect at the next forward passes. The first of each batch size takes long: code is made for it.
+    The first of each batch size takes long: code is made for it. What this process has compiled before is
+    forgotten, as it would count against the compiler's limit and so decide what is compiled here.
 
     backend: one of ``torch.compiler.list_backends()``.
     """
-    blocks = tuple(getattr(decoder, STACK, ()))
-    for module in blocks or (decoder,):
+    torch.compiler.reset()
+    for module in decoder.compiled_parts():
         module.compile(backend=backend, dynamic=False)
 
 

@@ -27,6 +27,8 @@ class ConformerDecoder(Decoder):
     fuse: the stack's input goes to the head, whatever ``residual`` says, and no gate is built.
     """
 
+    is_replayable = True
+
     def __init__(self, model: Conformer, improvements: Improvements, n_chans: int, n_subjects: int) -> None:
         super().__init__()
         d_model, drop_prob = model.d_model, model.drop_prob
@@ -59,6 +61,10 @@ class ConformerDecoder(Decoder):
         for block in self.layer_stack:
             stack = block(stack)
         return self.decode(stack, x)
+
+    def compiled_parts(self) -> tuple[nn.Module, ...]:
+        """See `Decoder.compiled_parts`: the blocks, or the whole where there is none."""
+        return tuple(self.layer_stack) or (self,)
 
     def stack_input(self, eeg: Tensor, subject: Tensor) -> Tensor:
         """Everything before the first block: (batch, n_times, d_model)."""

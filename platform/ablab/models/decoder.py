@@ -6,6 +6,7 @@ Training, evaluation and diagnostics know a decoder by this class alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -29,6 +30,12 @@ class Decoder(nn.Module):
     bypass its blocks; a child named ``head`` is the head.
     """
 
+    is_replayable: ClassVar[bool] = False
+    """Whether a step on a GPU may be recorded once and replayed, in which no Python runs: True where the
+    forward pass in training does the same for every batch of one size. It looks at no value on the device
+    (``.item()``, ``if`` on a tensor), draws no random number on the host, counts nothing, and but for
+    ``gate`` leaves nothing behind that is read later."""
+
     def __init__(self) -> None:
         super().__init__()
         self.gate: Gate | None = None
@@ -40,6 +47,13 @@ class Decoder(nn.Module):
         `UNSEEN`, for which a decoder answers as for nobody in particular.
         """
         raise NotImplementedError(f"{type(self).__name__} has no forward pass")
+
+    def compiled_parts(self) -> tuple[nn.Module, ...]:
+        """The modules that ``training.compile`` compiles, one by one: the decoder as a whole.
+
+        Parts that share their code and differ only in their weights are compiled once.
+        """
+        return (self,)
 
     def layer_groups(self) -> dict[str, tuple[str, ...]]:
         """Group -> its parameters' names, in forward order; every parameter is in exactly one group.

@@ -28,11 +28,15 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
     Each channel is convolved with its own kernel, zeros beyond the window's ends.
     """
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
+    if x.device.type != "cpu":
         return _librarys(x, weight, bias)
-    convolved: Tensor = _Depthwise.apply(  # type: ignore[no-untyped-call]
-        x.contiguous(), weight.to(x.dtype), bias.to(x.dtype)
-    )
+    convolved: Tensor = _apply(x.contiguous(), weight.to(x.dtype), bias.to(x.dtype))
+    return convolved
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _apply(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    convolved: Tensor = _Depthwise.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return convolved
 
 

@@ -63,13 +63,19 @@ class Dropout(nn.Module):
         """Any shape in, the same shape out."""
         if not self.dropped:
             return x
-        if x.device.type != "cpu" or torch.compiler.is_compiling():
+        if x.device.type != "cpu":
             # One kernel, or part of one.
             return functional.dropout(x, self.dropped)
+        dropped: Tensor = self._on_cpu(x)
+        return dropped
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _on_cpu(self, x: Tensor) -> Tensor:
         keep = self.keep_mask(x.shape)
         dropped: Tensor = _Drop.apply(x, keep, self.scale, self.overwrite)  # type: ignore[no-untyped-call]
         return dropped
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def keep_mask(self, shape: torch.Size) -> Tensor | None:
         """A new mask on the CPU, True where an element is kept; None where nothing is dropped."""
         if not self.dropped:

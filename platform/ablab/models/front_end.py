@@ -71,15 +71,16 @@ class SubjectEmbedding(nn.Linear):
         """(batch,) int64 -> (batch, 1, d_model).
 
         An index that stands for no subject raises ValueError on a CPU. Elsewhere looking at it would make the
-        host wait for the device, in every step; there it stays outside the table, which the device refuses.
+        host wait for the device, in every step; there the device refuses it, as a row that is not there.
         """
         if subject.device.type == "cpu" and not torch.compiler.is_compiling():
             self._check(subject)
         columns = self.weight.t()
         if not self.training:
             columns = torch.cat([columns, columns.mean(dim=0, keepdim=True)])
-        # What is not a subject has the row behind the last one, where the mean stands in evaluation.
-        row = subject.where(subject >= 0, self.in_features)
+        # Behind the last subject stands the mean, in evaluation; behind that nothing.
+        nobody = torch.where(subject == UNSEEN, self.in_features, self.in_features + 1)
+        row = torch.where((subject >= 0) & (subject < self.in_features), subject, nobody)
         return (columns[row] + self.bias).unsqueeze(1)
 
     def _check(self, subject: Tensor) -> None:

@@ -204,7 +204,7 @@ class Training(SpecModel):
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16 computes the forward pass under autocast; weights stay float32."""
     compile: bool = False
-    """Compile the blocks with torch.compile, and replay each step on a GPU: 20 s at the start, other bits."""
+    """For GPUs: torch.compile, and steps replayed as CUDA graphs; 20 s per batch size, and other bits."""
     threads: Count = 1
     """CPU threads of a trial; part of its identity, because the sums differ with it."""
 

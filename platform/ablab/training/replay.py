@@ -7,13 +7,15 @@ A CUDA graph asks for all of them at once (https://pytorch.org/docs/stable/notes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
+from ablab.models.decoder import Decoder
 from ablab.training.batches import Batch
+
+Compute = Callable[[Batch], Tensor]
 
 _BEFORE = 2
 """Steps of a batch size that are done as written before one is recorded: in them libraries allocate what they
@@ -21,44 +23,47 @@ need, and the compiler makes its code."""
 
 
 class Replay:
-    """Computes what ``compute`` does, its gradients included, from a recording wherever it has one.
+    """Computes what ``compute`` does, the gradients included, from a recording wherever it has one.
 
-    compute: puts fresh gradients into ``parameter.grad`` in every call, and gives a tensor. It must not make
-    the host wait for the device, nor look at anything but its batch, weights and buffers, and torch's
-    generator on the device, which gives a replay the numbers that a call as written would have had. What is
-    given back, and the gradients, are good until the next call.
+    compute: puts fresh gradients of the decoder into ``parameter.grad`` in every call, and gives a tensor. It
+    does the same for every batch of a size, does not make the host wait for the device, and uses no tensor
+    that may be elsewhere later but its batch. Random numbers come from torch's generator on the device, which
+    gives a replay those that a call as written would have had. What is given back, the gradients and the
+    gate's last values are good until the next call.
     """
 
-    def __init__(self, compute: Callable[[Batch], Tensor], parameters: Sequence[Parameter]) -> None:
-        self._compute = compute
-        self._parameters = parameters
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
         self._seen: Counter[torch.Size] = Counter()
         self._recorded: dict[torch.Size, _Recording] = {}
 
-    def __call__(self, batch: Batch) -> Tensor:
-        """Of one batch; recordings are by its size."""
+    def __call__(self, compute: Compute, batch: Batch) -> Tensor:
+        """Of one batch; recordings are by its size, and ``compute`` is the same in every call."""
         size = batch.eeg.shape
         self._seen[size] += 1
         if self._seen[size] <= _BEFORE:
-            return self._compute(batch)
+            return compute(batch)
         if size not in self._recorded:
-            self._recorded[size] = _Recording(self._compute, self._parameters, batch)
+            first = next(iter(self._recorded.values()), None)
+            self._recorded[size] = _Recording(self._decoder, compute, batch, beside=first)
         return self._recorded[size].replay(batch)
 
 
 class _Recording:
-    def __init__(
-        self, compute: Callable[[Batch], Tensor], parameters: Sequence[Parameter], batch: Batch
-    ) -> None:
-        self._parameters = parameters
+    def __init__(self, decoder: Decoder, compute: Compute, batch: Batch, beside: _Recording | None) -> None:
+        """beside: another one, whose memory for what lies between input and gradients serves this one too."""
+        self._gate = decoder.gate
+        self._parameters = list(decoder.parameters())
         self._batch = Batch(*(part.clone() for part in batch))
         self._graph = torch.cuda.CUDAGraph()
-        for parameter in parameters:
+        for parameter in self._parameters:
             parameter.grad = None
-        # Batches may be on their way from another thread meanwhile, which has its own stream and may go on.
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        pool = None if beside is None else beside._graph.pool()
+        # Another thread may be copying a batch to the device meanwhile, on the default stream, and may go on.
+        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
             self._result = compute(self._batch)
-        self._gradients = [parameter.grad for parameter in parameters]
+        self._gradients = [parameter.grad for parameter in self._parameters]
+        self._last_gate = None if self._gate is None else self._gate.last
 
     def replay(self, batch: Batch) -> Tensor:
         for own, given in zip(self._batch, batch, strict=True):
@@ -66,4 +71,6 @@ class _Recording:
         self._graph.replay()
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
             parameter.grad = gradient
+        if self._gate is not None:
+            self._gate.last = self._last_gate
         return self._result

@@ -74,7 +74,7 @@ class Mapped:
             for part in recordings
         ]
         self._device = device
-        self.crosses = device != _CPU
+        self.crosses = device.type != "cpu"
         self._buffers = _Buffers(_CPU, page_locked=device.type == "cuda")
 
     def taker(self, index: WindowIndex, n_times: int) -> Taker:
@@ -97,7 +97,7 @@ class Resident:
         lengths = [recording.n_times for recording in recordings]
         self._first = np.array([0, *accumulate(lengths)][:-1], dtype=np.int64)
         self._place, self._device = place, device
-        self.crosses = place != device
+        self.crosses = place.type != device.type
         self._signals = tuple(
             _joined([getattr(recording, name) for recording in recordings], place)
             for name in ("eeg", "envelope")

@@ -9,7 +9,7 @@ is not used.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum
 
 import numpy as np
@@ -60,14 +60,17 @@ def reproducible(threads: int, device: torch.device) -> Iterator[None]:
 
     Sums depend on the number of threads, so it is set, not bounded. On a GPU the choice of kernels by
     timing is off; its sums may still differ in the last bits from run to run. float32 is float32 there:
-    PyTorch would compute convolutions with 10 bits of mantissa (TF32).
+    PyTorch would compute convolutions, and if told so products, with 10 bits of mantissa (TF32).
     """
     threads_before = torch.get_num_threads()
     algorithms = torch.get_deterministic_debug_mode()
     fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    cudnn = torch.backends.cudnn
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     cudnn_before = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    matmul_before = matmul.allow_tf32
+    on_gpu = device.type == "cuda"
+    current = torch.cuda.device(device) if on_gpu else nullcontext()  # where a step is recorded
+    with current, torch.random.fork_rng(devices=[device] if on_gpu else []):
         try:
             torch.set_num_threads(threads)
             # The same switch as torch.use_deterministic_algorithms, which would import the compiler (2 s).
@@ -75,12 +78,14 @@ def reproducible(threads: int, device: torch.device) -> Iterator[None]:
             # Filling fresh memory with NaN is a debugging aid that costs a pass over every result.
             deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
+            matmul.allow_tf32 = False
             yield
         finally:
             torch.set_num_threads(threads_before)
             torch.set_deterministic_debug_mode(algorithms)
             deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = cudnn_before
+            matmul.allow_tf32 = matmul_before
 
 
 def _sequence(seed: int, stream: Stream, rank: int) -> np.random.SeedSequence:

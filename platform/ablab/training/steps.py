@@ -100,8 +100,9 @@ class Steps:
         self._observer = observer
         self._parameters = list(decoder.parameters())
         # Not for several processes, whose gradients are exchanged within the backward pass.
-        replays = experiment.training.compile and setting.device.type == "cuda" and world.size == 1
-        self._replay = Replay(self._loss_and_norm, self._parameters) if replays else None
+        alone = setting.device.type == "cuda" and world.size == 1
+        replays = experiment.training.compile and alone and decoder.is_replayable
+        self._replay = Replay(decoder) if replays else None
         self._optimiser = build_optimiser(
             experiment.training,
             parameter_groups(decoder, experiment.training.layer_rates, experiment.training.weight_decay),
@@ -180,7 +181,10 @@ class Steps:
         )
         step = self.done + 1
         self._diagnostics.before_forward(step)
-        found = self._loss_and_norm(batch, weight) if self._replay is None else self._replay(batch)
+        if self._replay is None:
+            found = self._loss_and_norm(batch, weight)
+        else:
+            found = self._replay(self._loss_and_norm, batch)
         value, norm = found.tolist()
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise NonFiniteLossError(_diverged(value, norm, step, self.rate, training))
