@@ -167,9 +167,10 @@ def test_labels_shifted_by_the_code_fail_as_lost_score(lab: Path, tmp_path: Path
     site = tmp_path / "site"
     shutil.copytree(PACKAGE, site / "ablab", ignore=shutil.ignore_patterns("__pycache__"))
     source = site / "ablab" / "training" / "batches.py"
-    text, before = source.read_text(), "yield Batch(eeg, envelope,"
+    text, before = source.read_text(), "Batch(*take(part), subject[part])"
     assert text.count(before) == 1, "batches.py no longer holds the line that the defect is planted in"
-    source.write_text(text.replace(before, "yield Batch(eeg, envelope.roll(13, dims=1),"))
+    defect = "Batch(take(part)[0], take(part)[1].roll(13, dims=1), subject[part])"
+    source.write_text(text.replace(before, defect))
     run = subprocess.run(
         [*COMMAND, "regression", "run", "gate.yaml", *QUICK, "--json"],
         cwd=lab, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True, check=False,

@@ -13,10 +13,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
     from torch.utils.tensorboard import SummaryWriter
 
@@ -66,7 +65,7 @@ def _shown(tensor: Tensor) -> Tensor:
 def _range_of(values: NDArray[np.float64]) -> tuple[float, float]:
     """Smallest and largest value, apart by what it takes to tell the edges of the bins from one another."""
     low, high = float(values.min()), float(values.max())
-    least = 4 * _BINS * float(np.spacing(max(abs(low), abs(high), 1e-20)))
+    least = 4 * _BINS * math.ulp(max(-low, high, 1e-20))
     missing = max(least - (high - low), 0.0) / 2
     return low - missing, high + missing
 
@@ -98,6 +97,7 @@ class TensorBoardObserver:
         """
         if not values:
             return
+        import numpy as np
         from torch import cat
 
         parts = [_shown(tensor.detach()).float() for tensor in values.values()]
