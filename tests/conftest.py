@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DTU_SUBSET = ROOT.parent / "shared" / "data" / "dtu_subset"
 
 
-ONE_WORKER = ("tests/faults", "tests/stack", "tests/tracking")
-"""Folders whose files share what takes long to start, a grid, a database or a server; their tests run in one
-process of pytest-xdist, one after the other."""
+ONE_WORKER = ("tests/stack", "tests/tracking")
+"""Folders whose files share what takes long to start, a database or a server; their tests run in one process of
+pytest-xdist, one after the other."""
 
 
 @pytest.hookimpl(optionalhook=True)
