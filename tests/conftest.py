@@ -18,9 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 DTU_SUBSET = ROOT.parent / "shared" / "data" / "dtu_subset"
 
 
-ONE_WORKER = ("tests/stack", "tests/tracking")
-"""Folders whose files share what takes long to start, a database or a server; their tests run in one process of
-pytest-xdist, one after the other."""
+ONE_WORKER = ("tests/faults", "tests/stack", "tests/tracking")
+"""Folders whose files share what takes long to start, a grid, a database or a server; their tests run in one
+process of pytest-xdist, one after the other."""
+
+ASIDE = ("tests/faults/test_kills.py",)
+"""Files that have a process of their own all the same: all others would be done long before that folder."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -35,7 +38,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return next((folder for folder in ONE_WORKER if file.startswith(f"{folder}/")), file)
+            folders = () if file in ASIDE else ONE_WORKER
+            return next((folder for folder in folders if file.startswith(f"{folder}/")), file)
 
     config.option.loadscopereorder = False  # as collected: see below
     return ByFile(config, log)

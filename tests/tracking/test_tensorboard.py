@@ -75,7 +75,7 @@ def test_the_page_of_custom_scalars_shows_the_guides_four_views(tmp_path: Path):
 
 def test_of_a_large_tensor_a_sample_is_drawn_with_both_ends(tmp_path: Path):
     weights = torch.linspace(-1, 1, 100_003)
-    weights[17], weights[50_001] = -9.0, 7.0
+    weights[17], weights[50_001], weights[5] = -9.0, 7.0, torch.nan
     observer = TensorBoardObserver(tmp_path)
     observer.histograms(1, {"Weight/a": weights})
     observer.close()

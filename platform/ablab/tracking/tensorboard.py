@@ -56,10 +56,12 @@ def _shown(tensor: Tensor) -> Tensor:
     flat = tensor.reshape(-1)
     if flat.numel() <= _MOST_ELEMENTS:
         return flat
-    from torch import cat
+    from torch import cat, inf
 
     step = -(-flat.numel() // _MOST_ELEMENTS)
-    return cat([flat[::step], flat.min().reshape(1), flat.max().reshape(1)])
+    finite = flat.isfinite()
+    ends = flat.where(finite, inf).min().reshape(1), flat.where(finite, -inf).max().reshape(1)
+    return cat([flat[::step], *ends])
 
 
 def _range_of(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -36,6 +36,8 @@ class Replay:
         self._decoder = decoder
         self._seen: Counter[torch.Size] = Counter()
         self._recorded: dict[torch.Size, _Recording] = {}
+        self._stream: torch.cuda.Stream | None = None
+        """What is recorded is asked for on a stream of its own, the same for all that share memory."""
 
     def __call__(self, compute: Compute, batch: Batch) -> Tensor:
         """Of one batch; recordings are by its size, and ``compute`` is the same in every call."""
@@ -44,13 +46,22 @@ class Replay:
         if self._seen[size] <= _BEFORE:
             return compute(batch)
         if size not in self._recorded:
+            if self._stream is None:
+                self._stream = torch.cuda.Stream(batch.eeg.device)  # type: ignore[no-untyped-call]
             first = next(iter(self._recorded.values()), None)
-            self._recorded[size] = _Recording(self._decoder, compute, batch, beside=first)
+            self._recorded[size] = _Recording(self._decoder, compute, batch, self._stream, beside=first)
         return self._recorded[size].replay(batch)
 
 
 class _Recording:
-    def __init__(self, decoder: Decoder, compute: Compute, batch: Batch, beside: _Recording | None) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        compute: Compute,
+        batch: Batch,
+        stream: torch.cuda.Stream,
+        beside: _Recording | None,
+    ) -> None:
         """beside: another one, whose memory for what lies between input and gradients serves this one too."""
         self._gate = decoder.gate
         self._parameters = list(decoder.parameters())
@@ -60,7 +71,7 @@ class _Recording:
             parameter.grad = None
         pool = None if beside is None else beside._graph.pool()
         # Another thread may be copying a batch to the device meanwhile, on the default stream, and may go on.
-        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
+        with torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
             self._result = compute(self._batch)
         self._gradients = [parameter.grad for parameter in self._parameters]
         self._last_gate = None if self._gate is None else self._gate.last

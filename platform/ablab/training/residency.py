@@ -73,7 +73,7 @@ class Mapped:
             Recording(part.subject, part.name, np.asarray(part.eeg), np.asarray(part.envelope))
             for part in recordings
         ]
-        self._device = device
+        self._device = _numbered(device)
         self.crosses = device.type != "cpu"
         self._buffers = _Buffers(_CPU, page_locked=device.type == "cuda")
 
@@ -96,7 +96,7 @@ class Resident:
     def __init__(self, recordings: Sequence[Recording], place: torch.device, device: torch.device) -> None:
         lengths = [recording.n_times for recording in recordings]
         self._first = np.array([0, *accumulate(lengths)][:-1], dtype=np.int64)
-        self._place, self._device = place, device
+        self._place, self._device = place, _numbered(device)
         self.crosses = place.type != device.type
         self._signals = tuple(
             _joined([getattr(recording, name) for recording in recordings], place)
@@ -121,6 +121,11 @@ class Resident:
         rows = self._buffers.of((len(starts), n_times, n_columns))
         torch.index_select(view, 0, starts, out=rows.view(len(starts), -1))
         return rows.to(self._device)
+
+
+def _numbered(device: torch.device) -> torch.device:
+    """The device with its number: which GPU is the current one, each thread has an opinion of its own."""
+    return torch.empty(0, device=device).device
 
 
 class _Buffers:

@@ -65,27 +65,33 @@ def reproducible(threads: int, device: torch.device) -> Iterator[None]:
     threads_before = torch.get_num_threads()
     algorithms = torch.get_deterministic_debug_mode()
     fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    cudnn_before = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
-    matmul_before = matmul.allow_tf32
     on_gpu = device.type == "cuda"
-    current = torch.cuda.device(device) if on_gpu else nullcontext()  # where a step is recorded
-    with current, torch.random.fork_rng(devices=[device] if on_gpu else []):
+    with _float32(device) if on_gpu else nullcontext(), torch.random.fork_rng([device] if on_gpu else []):
         try:
             torch.set_num_threads(threads)
             # The same switch as torch.use_deterministic_algorithms, which would import the compiler (2 s).
-            torch.set_deterministic_debug_mode("error" if device.type == "cpu" else "default")
+            torch.set_deterministic_debug_mode("default" if on_gpu else "error")
             # Filling fresh memory with NaN is a debugging aid that costs a pass over every result.
             deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
-            matmul.allow_tf32 = False
             yield
         finally:
             torch.set_num_threads(threads_before)
             torch.set_deterministic_debug_mode(algorithms)
             deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
-            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = cudnn_before
-            matmul.allow_tf32 = matmul_before
+
+
+@contextmanager
+def _float32(device: torch.device) -> Iterator[None]:
+    """The GPU as the current one, its kernels neither chosen by timing nor computing in TF32."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32
+    with torch.cuda.device(device):
+        try:
+            cudnn.benchmark, cudnn.deterministic = False, True
+            cudnn.allow_tf32 = matmul.allow_tf32 = False
+            yield
+        finally:
+            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 def _sequence(seed: int, stream: Stream, rank: int) -> np.random.SeedSequence:
