@@ -18,7 +18,7 @@ SIZES = {
         "ours", d_model=64, n_layers=2, batch=16, seconds=10.0, device="cuda"
     ),
 }
-"""All forms of a size lie on the card at once: some 50 GB, most of it the plain form's."""
+"""All forms of a size lie on the card at once: some 60 GiB, more than half of it the plain forms'."""
 PLAIN = "plain float32"
 
 

@@ -99,6 +99,8 @@ def test_every_value_is_in_a_bin(tmp_path: Path, values: list[float]):
     assert sum(found.bucket) == found.num == len(values)
     assert found.bucket_limit == sorted(set(found.bucket_limit))
     assert found.bucket_limit[0] <= found.min and found.max <= found.bucket_limit[-1]
+    if min(values) == max(values):
+        assert found.bucket_limit[-1] - found.bucket_limit[0] >= 1
     other = events.Histograms("Weight/b")[0].histogram_value
     assert (other.min, other.max, other.num, other.sum, other.sum_squares) == (0, 2, 3, 3, 5)
 

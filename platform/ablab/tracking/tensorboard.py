@@ -65,9 +65,13 @@ def _shown(tensor: Tensor) -> Tensor:
 
 
 def _range_of(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Smallest and largest value, apart by what it takes to tell the edges of the bins from one another."""
+    """Smallest and largest value, apart by what it takes to tell the edges of the bins from one another.
+
+    Where all values are the same, as those of a bias before the first step, apart by 1 at least: an axis
+    around one number has labels that nobody can read.
+    """
     low, high = float(values.min()), float(values.max())
-    least = 4 * _BINS * math.ulp(max(-low, high, 1e-20))
+    least = max(4 * _BINS * math.ulp(max(-low, high, 1e-20)), 1.0 if low == high else 0.0)
     missing = max(least - (high - low), 0.0) / 2
     return low - missing, high + missing
 
