@@ -26,7 +26,7 @@ BENCHMARKS = {
     "step": "time and memory of a training step in our form and the plain one, by size; growth",
     "accelerator": "the step on a GPU: bfloat16, torch.compile, share of its peak; nothing without one",
     "improvements": "what each improvement adds to a training step",
-    "loader": "windows per second against a plain Dataset and DataLoader",
+    "loader": "windows per second against plain Datasets and DataLoaders",
     "data_wait": "share of the training loop's time in which it waits for its next batch",
     "diagnostics": "what each diagnostics preset adds to a training step, at the default interval",
     "gradient_scale": "what the gradient scale changes under Adam, Adam with clipping, and SGD",

@@ -79,13 +79,15 @@ def _costs(
         metrics = _timed(spent, lambda step=step: session.after_update(step))
         write: list[float] = []
         _timed(write, lambda step=step, metrics=metrics: observer.metrics(step, metrics))
+        _timed(write, observer.flush)  # a thread writes, and takes its time from the loop's
         draw: list[float] = []
         _timed(draw, lambda step=step: observer.histograms(step, session.histograms(step)))
-        extra = sum(spent) + copies[0] + write[0] + draw[0]
+        _timed(draw, observer.flush)
+        extra = sum(spent) + copies[0] + sum(write) + sum(draw)
         step_s.append(_now() - begun - extra)
         measuring.append(sum(spent) + copies[0])
-        writing.append(write[0])
-        drawing.append(draw[0])
+        writing.append(sum(write))
+        drawing.append(sum(draw))
     observer.close()
     return tuple(statistics.median(values[1:]) for values in (step_s, measuring, writing, drawing))
 

@@ -34,10 +34,10 @@ def test_every_cell_is_finished_exactly_once_though_a_node_is_lost(tmp_path: Pat
         with subprocess.Popen(
             [*tiny.ABLAB, *command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
         ) as orchestrator:
+            ray.init(address=nodes.address, log_to_driver=False)
             # The other node with GPUs has room for one trial: of two, one at least is on the larger node.
             # A third might never be: a node can take longer to start than the whole grid takes.
             before = _when_training(address, 2, orchestrator)
-            ray.init(address=nodes.address, log_to_driver=False)
             nodes.remove_node(_largest(nodes), allow_graceful=False)
             out, _ = orchestrator.communicate(timeout=480)
         ray.shutdown()

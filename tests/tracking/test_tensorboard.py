@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 from tensorboard.plugins.custom_scalar import layout_pb2
 
 from ablab.tracking.tensorboard import TensorBoardObserver, scalar_tag
@@ -48,6 +49,21 @@ def test_the_guides_tags_are_found(tmp_path: Path):
     }
     last = events.Histograms("Gradient/layer_stack.0.attention.weight")[-1]
     assert (last.step, last.histogram_value.num, last.histogram_value.max) == (20, 6, 25)
+
+
+def test_all_of_a_step_is_one_event_of_each_kind(tmp_path: Path):
+    observer = TensorBoardObserver(tmp_path)
+    observer.metrics(3, {"gradient/norm": 2.0, "train/loss": 1.0, "train/nothing": float("nan")})
+    observer.histograms(3, {"Weight/a": torch.ones(2), "Weight/b": torch.zeros(2)})
+    observer.metrics(4, {"train/nothing": float("inf")})
+    observer.histograms(4, {"Weight/a": torch.tensor([torch.nan])})
+    observer.close()
+    (file,) = tmp_path.iterdir()
+    found = [event for event in LegacyEventFileLoader(str(file)).Load() if event.step]
+    assert [[value.tag for value in event.summary.value] for event in found] == [
+        ["Gradient/norm", "Train/loss"],
+        ["Weight/a", "Weight/b"],
+    ]
 
 
 def test_the_page_of_custom_scalars_shows_the_guides_four_views(tmp_path: Path):

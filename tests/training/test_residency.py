@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from ablab.data.corpus import Corpus, Recording
+from ablab.data.shuffled import ShuffledRows
 from ablab.data.windows import WindowIndex, draw_epoch
 from ablab.spec.experiment import Simulated
 from ablab.spec.identity import trial_key
@@ -16,7 +19,7 @@ from ablab.spec.trial import Trial
 from ablab.training import residency
 from ablab.training.batches import batches, timed
 from ablab.training.observer import Observer
-from ablab.training.residency import Mapped, Resident, Shelf, choose, shelve
+from ablab.training.residency import Gathered, Shelf, Sliced, choose, mapped, shelve
 from ablab.training.run import run
 
 CPU = torch.device("cpu")
@@ -43,7 +46,7 @@ def test_windows_are_the_recordings_samples_wherever_they_lie(
         assert np.array_equal(envelope[row], recording.envelope[start : start + 64])
 
 
-@pytest.mark.parametrize("kind", [Mapped, lambda parts, device: Resident(parts, device, device)])
+@pytest.mark.parametrize("kind", [Sliced, mapped, lambda parts, device: shelve(parts, "memory", device)])
 def test_a_batch_is_good_until_the_next_and_takes_no_new_memory(
     corpus: Corpus, kind: Callable[..., Shelf]
 ) -> None:
@@ -57,12 +60,24 @@ def test_a_batch_is_good_until_the_next_and_takes_no_new_memory(
     assert not torch.equal(first.eeg, before)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_one_channel_is_not_its_target(kind: residency.Residency, order: str) -> None:
+    rng = np.random.default_rng(0)
+    eeg, envelope = (rng.standard_normal((90, 2)).astype(np.float32, order=order)[:, :1] for _ in range(2))
+    index = WindowIndex(np.array([0, 0]), np.array([3, 20]))
+    found = shelve([Recording("s", "a", eeg, envelope)], kind, CPU).taker(index, 64)(slice(None))
+    for batch, signal in zip(found, (eeg, envelope), strict=True):
+        assert np.array_equal(batch, np.stack([signal[3:67], signal[20:84]]))
+
+
 def test_auto_copies_into_memory_what_is_small(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose(corpus.train, CPU) == "memory"
     size = sum(recording.eeg.nbytes + recording.envelope.nbytes for recording in corpus.train)
     monkeypatch.setattr(residency, "_MEMORY_BYTES", size - 1)
     assert choose(corpus.train, CPU) == "disk"
-    assert isinstance(shelve(corpus.train, "auto", CPU), Mapped)
+    monkeypatch.setattr(residency, "end_to_end", None)  # disk copies nothing
+    assert isinstance(shelve(corpus.train, "auto", CPU), Gathered)
 
 
 def test_a_trial_gives_the_same_bits_and_the_same_key_from_everywhere(
@@ -94,11 +109,21 @@ def test_every_wait_is_counted_and_every_batch_passed_on() -> None:
     assert len(waits) == 4 and min(waits) >= 0
 
 
-def test_recordings_of_another_order_in_memory_are_read_alike(corpus: Corpus) -> None:
-    turned = [
-        Recording(part.subject, part.name, np.asfortranarray(part.eeg), part.envelope)
-        for part in corpus.train
-    ]
+def _turned(recording: Recording) -> Recording:
+    return replace(recording, eeg=np.asfortranarray(recording.eeg))
+
+
+def _rows_in_their_order(recording: Recording) -> Recording:
+    rows = ShuffledRows(recording.eeg, np.arange(recording.n_times))
+    return replace(recording, eeg=cast("NDArray[np.float32]", rows))
+
+
+@pytest.mark.parametrize("otherwise", [_turned, _rows_in_their_order])
+def test_recordings_that_lie_otherwise_in_memory_are_read_alike(
+    corpus: Corpus, otherwise: Callable[[Recording], Recording]
+) -> None:
+    assert isinstance(mapped(corpus.train, CPU), Gathered)
+    turned = [otherwise(part) for part in corpus.train]
     index = draw_epoch([600] * 3, 64, 2, np.random.default_rng(0))
     for kind in KINDS:
         found, expected = (
@@ -106,6 +131,7 @@ def test_recordings_of_another_order_in_memory_are_read_alike(corpus: Corpus) ->
             for parts, place in ((turned, kind), (corpus.train, "disk"))
         )
         assert torch.equal(found, expected)
+    assert isinstance(mapped(turned, CPU), Sliced)
 
 
 @pytest.mark.gpu

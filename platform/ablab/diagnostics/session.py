@@ -43,7 +43,7 @@ class Diagnostics:
             raise ValueError(f"every_steps is {every_steps}; it must be at least 1")
         self._every_steps = every_steps
         self._histogram_steps = every_steps * HISTOGRAM_EVERY.get(preset, 0)
-        self._model = model
+        self._parameters = dict(model.named_parameters())
         self._layout = layout_of(model, gradient_scale)
         self._named = {name: QUANTITIES[name]() for name in PRESETS[preset]}
         self._quantities = tuple(self._named.values())
@@ -75,7 +75,7 @@ class Diagnostics:
         if self._draws(step):
             gradients = {
                 f"Gradient/{name}": parameter.grad.clone()
-                for name, parameter in self._model.named_parameters()
+                for name, parameter in self._parameters.items()
                 if parameter.grad is not None
             }
             self._gradients = (step, gradients)
@@ -98,7 +98,7 @@ class Diagnostics:
             return {}
         drawn, gradients = self._gradients
         self._gradients = (0, {})
-        weights = {f"Weight/{name}": weight.detach() for name, weight in self._model.named_parameters()}
+        weights = {f"Weight/{name}": weight.detach() for name, weight in self._parameters.items()}
         return weights | (gradients if drawn == step else {})
 
     def end(self) -> dict[str, float]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ablab.data.corpus import Recording
 from ablab.data.windows import WindowIndex
 from ablab.models.decoder import UNSEEN
-from ablab.training.residency import Mapped, Shelf
+from ablab.training.residency import Shelf, mapped
 
 
 class Batch(NamedTuple):
@@ -53,7 +53,7 @@ def batches(
     asked for: its memory is used again. What has to cross to an accelerator is made while the batch before it
     is used.
     """
-    shelf = Mapped(recordings, device) if isinstance(recordings, Sequence) else recordings
+    shelf = mapped(recordings, device) if isinstance(recordings, Sequence) else recordings
     subject = torch.from_numpy(columns[index.recording]).to(device)
     take = shelf.taker(index, n_times)
     parts = (slice(start, start + batch_size) for start in range(0, len(index), batch_size))

@@ -6,7 +6,6 @@ The windows are the same to the bit wherever they come from; only the time to ge
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import Literal, Protocol
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from ablab.data.corpus import Recording
 from ablab.data.windows import WindowIndex, Windows, gather
+from ablab.training.laid_out import LaidOut, Signal, empty, end_to_end, where_they_are
 
 Residency = Literal["auto", "disk", "memory", "device"]
 
@@ -50,8 +50,18 @@ def shelve(recordings: Sequence[Recording], residency: Residency, device: torch.
     """The recordings where ``residency`` says; ``auto`` looks at their size and at the device."""
     kind = choose(recordings, device) if residency == "auto" else residency
     if kind == "disk":
-        return Mapped(recordings, device)
-    return Resident(recordings, device if kind == "device" else _CPU, device)
+        return mapped(recordings, device)
+    place = device if kind == "device" else _CPU
+    eeg, envelope = (end_to_end(parts, place) for parts in _signals(recordings))
+    return Gathered(eeg, envelope, device)
+
+
+def mapped(recordings: Sequence[Recording], device: torch.device) -> Shelf:
+    """The recordings as they are, in files of which the system keeps in memory what it has room for."""
+    eeg, envelope = (where_they_are(parts) for parts in _signals(recordings))
+    if eeg is None or envelope is None:
+        return Sliced(recordings, device)
+    return Gathered(eeg, envelope, device)
 
 
 def choose(recordings: Sequence[Recording], device: torch.device) -> Residency:
@@ -64,68 +74,76 @@ def choose(recordings: Sequence[Recording], device: torch.device) -> Residency:
     return "memory" if size <= _MEMORY_BYTES else "disk"
 
 
-class Mapped:
-    """Memory-mapped files; the system keeps in memory what it has room for."""
+class Gathered:
+    """Windows as rows of one tensor of all recordings, a batch in one call."""
 
-    def __init__(self, recordings: Sequence[Recording], device: torch.device) -> None:
-        # Slices of plain arrays: those of `numpy.memmap` cost as much as a short window.
-        self._recordings = [
-            Recording(part.subject, part.name, np.asarray(part.eeg), np.asarray(part.envelope))
-            for part in recordings
-        ]
-        self._device = _numbered(device)
-        self.crosses = device.type != "cpu"
-        self._buffers = _Buffers(_CPU, page_locked=device.type == "cuda")
+    def __init__(self, eeg: LaidOut, envelope: LaidOut, device: torch.device) -> None:
+        self._signals, self._device = (eeg, envelope), _numbered(device)
+        place = eeg.values.device
+        self.crosses = place.type != device.type
+        self._buffers = _buffers(place, page_locked=self.crosses and device.type == "cuda")
 
     def taker(self, index: WindowIndex, n_times: int) -> Taker:
         """See `Shelf.taker`."""
-        n_chans = self._recordings[0].eeg.shape[1]
+        copiers = [signal.copier(index, n_times) for signal in self._signals]
+
+        def take(part: slice) -> tuple[Tensor, Tensor]:
+            n = len(index[part])
+            made = []
+            for copy, signal, buffers in zip(copiers, self._signals, self._buffers, strict=True):
+                buffer = buffers.of((n, n_times, signal.n_columns))
+                copy(part, buffer)
+                made.append(buffer.to(self._device))
+            eeg, envelope = made
+            return eeg, envelope
+
+        return take
+
+
+class Sliced:
+    """Windows sliced out of recordings one by one: for those that cannot be one tensor."""
+
+    def __init__(self, recordings: Sequence[Recording], device: torch.device) -> None:
+        self._recordings = [
+            Recording(part.subject, part.name, _plain(part.eeg), _plain(part.envelope)) for part in recordings
+        ]
+        self._device = _numbered(device)
+        self.crosses = device.type != "cpu"
+        self._buffers = _buffers(_CPU, page_locked=device.type == "cuda")
+
+    def taker(self, index: WindowIndex, n_times: int) -> Taker:
+        """See `Shelf.taker`."""
+        widths = self._recordings[0].eeg.shape[1], 1
 
         def take(part: slice) -> tuple[Tensor, Tensor]:
             of = index[part]
-            eeg, envelope = (self._buffers.of((len(of), n_times, width)) for width in (n_chans, 1))
+            eeg, envelope = (
+                buffers.of((len(of), n_times, width))
+                for buffers, width in zip(self._buffers, widths, strict=True)
+            )
             gather(self._recordings, of, n_times, into=Windows(eeg.numpy(), envelope.numpy(), of.recording))
             return eeg.to(self._device), envelope.to(self._device)
 
         return take
 
 
-class Resident:
-    """All recordings end to end in one tensor, of which a window is a row of a view that overlaps itself."""
+def _signals(recordings: Sequence[Recording]) -> tuple[list[Signal], list[Signal]]:
+    return [part.eeg for part in recordings], [part.envelope for part in recordings]
 
-    def __init__(self, recordings: Sequence[Recording], place: torch.device, device: torch.device) -> None:
-        lengths = [recording.n_times for recording in recordings]
-        self._first = np.array([0, *accumulate(lengths)][:-1], dtype=np.int64)
-        self._place, self._device = place, _numbered(device)
-        self.crosses = place.type != device.type
-        self._signals = tuple(
-            _joined([getattr(recording, name) for recording in recordings], place)
-            for name in ("eeg", "envelope")
-        )
-        self._buffers = _Buffers(place, page_locked=self.crosses and device.type == "cuda")
 
-    def taker(self, index: WindowIndex, n_times: int) -> Taker:
-        """See `Shelf.taker`."""
-        # All at once: part by part, the host would wait for the device at each.
-        starts = torch.from_numpy(self._first[index.recording] + index.start).to(self._place)
-
-        def take(part: slice) -> tuple[Tensor, Tensor]:
-            eeg, envelope = (self._rows(signal, starts[part], n_times) for signal in self._signals)
-            return eeg, envelope
-
-        return take
-
-    def _rows(self, signal: Tensor, starts: Tensor, n_times: int) -> Tensor:
-        n_columns = signal.shape[1]
-        view = signal.as_strided((len(signal) - n_times + 1, n_times * n_columns), (n_columns, 1))
-        rows = self._buffers.of((len(starts), n_times, n_columns))
-        torch.index_select(view, 0, starts, out=rows.view(len(starts), -1))
-        return rows.to(self._device)
+def _plain(signal: Signal) -> Signal:
+    """To take slices of: those of a `numpy.memmap` cost as much as a short window."""
+    return np.asarray(signal) if isinstance(signal, np.memmap) else signal
 
 
 def _numbered(device: torch.device) -> torch.device:
     """The device with its number: which GPU is the current one, each thread has an opinion of its own."""
     return torch.empty(0, device=device).device
+
+
+def _buffers(place: torch.device, *, page_locked: bool) -> tuple[_Buffers, _Buffers]:
+    """For EEG, and for envelopes: with one channel, their batches are of one shape."""
+    return _Buffers(place, page_locked=page_locked), _Buffers(place, page_locked=page_locked)
 
 
 class _Buffers:
@@ -142,27 +160,5 @@ class _Buffers:
             if self._page_locked:
                 self._made[shape] = torch.empty(shape, pin_memory=True)
             else:
-                self._made[shape] = _empty(shape, self._place)
+                self._made[shape] = empty(shape, self._place)
         return self._made[shape]
-
-
-def _empty(shape: tuple[int, ...], place: torch.device) -> Tensor:
-    """Fresh float32 memory; on a CPU from NumPy, which asks for large pages, and PyTorch does not.
-
-    Windows drawn at random from ordinary pages wait a third of their time for the page table.
-    """
-    if place.type == "cpu":
-        return torch.from_numpy(np.empty(shape, dtype=np.float32))
-    return torch.empty(shape, device=place)
-
-
-def _joined(
-    parts: Sequence[np.ndarray[tuple[int, int], np.dtype[np.float32]]], place: torch.device
-) -> Tensor:
-    joined = _empty((sum(len(part) for part in parts), parts[0].shape[1]), place)
-    end = 0
-    for part in parts:
-        # Recording by recording: the whole never lies in memory beside its copy on the device.
-        joined[end : end + len(part)] = torch.from_numpy(np.array(part, dtype=np.float32))
-        end += len(part)
-    return joined
