@@ -44,7 +44,12 @@ def _report(trial: Trial, place: Place, emit: Emit) -> None:
 
 def _gpus(trial: Trial, place: Place, emit: Emit) -> None:
     time.sleep(0.5)  # so that two of these overlap
-    emit(Finished(trial.key, os.environ.get("CUDA_VISIBLE_DEVICES", ""), 0.1, {}))
+    facts = {
+        "share": place.gpu_share,
+        "on_cuda": float(place.device == "cuda"),
+        "on_cpu": float(place.device == "cpu"),
+    }
+    emit(Finished(trial.key, os.environ.get("CUDA_VISIBLE_DEVICES", ""), 0.1, facts))
 
 
 def _raise(trial: Trial, place: Place, emit: Emit) -> None:

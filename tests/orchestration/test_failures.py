@@ -41,6 +41,16 @@ CALM, KILLED = Memory(3, 2**34, is_limited=False), Memory(4, 2**34, is_limited=T
             "out of memory on GPU 1: 2.00 GiB more were needed, 38.44 MiB were free of 15.78 GiB;"
             " this trial had 14.56 GiB",
         ),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might"), "out of memory on the GPU"),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+            "out of memory on the GPU",
+        ),
+        (
+            RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+            "out of memory on the GPU",
+        ),
+        (RuntimeError("Triton Error [CUDA]: out of memory"), "out of memory on the GPU"),
         (RuntimeError(MAIN), "out of memory: 4.0 GiB more were needed"),
         (
             MemoryError("Unable to allocate 7.45 GiB for an array with shape (10, 10) and data type float64"),
@@ -49,8 +59,19 @@ CALM, KILLED = Memory(3, 2**34, is_limited=False), Memory(4, 2**34, is_limited=T
         (MemoryError(), "out of memory"),
     ],
 )
-def test_want_of_memory_is_named_with_its_numbers(error: Exception, line: str, tmp_path: Path) -> None:
+def test_want_of_memory_is_named_with_its_numbers(
+    error: Exception, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert explain(error, tmp_path) == ("memory", line)
+
+
+@pytest.mark.parametrize(("visible", "named"), [("5,7", "5"), ("GPU-a1b2", "GPU-a1b2"), ("", "0")])
+def test_a_full_gpu_is_named_as_it_is_outside_the_worker(
+    visible: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert explain(RuntimeError(NEW), tmp_path)[1].startswith(f"out of memory on GPU {named}: 20.00 GiB more")
 
 
 def test_a_full_disk_is_named_with_path_and_room(tmp_path: Path) -> None:

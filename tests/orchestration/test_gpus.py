@@ -20,3 +20,15 @@ def test_a_driver_that_hangs_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(gpus, "_SECONDS", 0.2)
     with pytest.raises(InputError, match=r"nvidia-smi gives no answer within 0 s: see dmesg; --device cpu"):
         gpus.visible_gpus()
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [("0,2", ("0", "2")), ("", ()), ("-1", ()), ("NoDevFiles", ()), ("GPU-a, GPU-b", ("GPU-a", "GPU-b"))],
+)
+def test_what_the_environment_names_is_what_trials_may_use(
+    declared: str, found: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", declared)
+    monkeypatch.setattr(gpus, "version", lambda package: "2.9.0+cu128")
+    assert gpus.visible_gpus() == found

@@ -15,6 +15,7 @@ from hand_made import trial
 from launcher_contract import LauncherContract, Make, run
 from tests.processes import still_running
 
+from ablab.orchestration import local_launcher
 from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started
 from ablab.orchestration.launchers import Place
 from ablab.orchestration.local_launcher import LocalLauncher
@@ -208,6 +209,16 @@ def test_a_trial_sees_the_gpus_of_the_process_that_starts_it_not_those_of_the_fo
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     run([trial("gpus", 1)], launcher)
     assert [event.run_id for event in heard if isinstance(event, Finished)] == ["0", given or ""]
+
+
+@pytest.mark.parametrize(("per_trial", "share"), [(None, 1.0), (0.25, 0.25), (1, 1.0)])
+def test_a_trial_with_a_gpu_is_never_trained_on_the_cpu_and_knows_its_share(
+    place: Place, heard: list[Event], monkeypatch: pytest.MonkeyPatch, per_trial: float | None, share: float
+) -> None:
+    monkeypatch.setattr(local_launcher, "gpus_of", lambda device: ("3",))
+    run([trial("gpus")], LocalLauncher(act, place, heard.append, 1, gpus_per_trial=per_trial))
+    (found,) = [event for event in heard if isinstance(event, Finished)]
+    assert (found.run_id, found.metrics) == ("3", {"share": share, "on_cuda": 1.0, "on_cpu": 0.0})
 
 
 def test_a_killed_forkserver_is_replaced(place: Place, heard: list[Event]) -> None:

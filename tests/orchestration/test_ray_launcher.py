@@ -109,6 +109,12 @@ def test_a_trial_sees_the_gpus_that_it_was_given(place: Place, heard: list[Event
     assert heard[-1].run_id == "0,1"
 
 
+def test_a_trial_knows_its_share_of_a_gpu(place: Place, heard: list[Event]) -> None:
+    run([trial("gpus")], launched(place, heard, trial("gpus"), gpus=0.5))
+    assert isinstance(heard[-1], Finished)
+    assert heard[-1].metrics["share"] == 0.5
+
+
 def test_what_no_node_has_is_refused_at_once_with_the_numbers(place: Place, heard: list[Event]) -> None:
     with pytest.raises(InputError) as refused:
         launched(place, heard, of_processes(4))

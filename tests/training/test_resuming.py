@@ -306,16 +306,21 @@ def test_a_trial_on_a_gpu_goes_on_where_it_stopped(
 
 @pytest.mark.gpu
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize(
+    "residency", ["device", "disk"]
+)  # disk: a thread copies batches while one is recorded
 def test_replayed_steps_are_those_as_written_and_go_on_where_they_stopped(
     corpus: Corpus,
     make_trial: MakeTrial,
     make_recorder: type[Observer],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    residency: str,
     cuda: str,
 ) -> None:
     # Batches of 4 and of 3 windows, dropout, a gate, clipping, several evaluations.
-    trial = make_trial(**RICH, training={**TRAINING, "compile": True, "checkpoint_minutes": NEVER})
+    training = {**TRAINING, "compile": True, "checkpoint_minutes": NEVER}
+    trial = make_trial(**RICH, training=training, dataset={"residency": residency})
     origin = replace(ORIGIN, device=cuda)
     replayed, written, parts = make_recorder(), make_recorder(), [make_recorder(), make_recorder()]
     run(trial, corpus, tmp_path / "a", replayed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -17,7 +18,12 @@ _LINES_OF_LAST_WORDS = 3
 _NEARLY_ALL = 0.9
 """Of the memory: a process that had so much and was killed ran out of it, counted or not."""
 
-_GPU = re.compile(r"(CUDA|HIP|XPU) out of memory")
+_GPU = re.compile(
+    r"(CUDA|HIP|XPU)( error:)? out of memory"
+    r"|CU(BLAS|DNN)_STATUS_\w*ALLOC\w*"
+    r"|Triton Error \[CUDA\]: out of memory"
+)
+"""What PyTorch says of a full GPU; all but the first where another than its allocator found it full."""
 _TRIED = re.compile(r"[Tt]ried to allocate ([\d.]+ \w+)|Unable to allocate ([\d.]+ \w+)")
 _TOTAL = re.compile(r"total capacity of ([\d.]+ \w+)|([\d.]+ \w+) total capacity")
 _FREE = re.compile(r"of which ([\d.]+ \w+) is free|([\d.]+ \w+) free")
@@ -100,9 +106,15 @@ def _gpu_line(text: str) -> str:
     ]
     own = _first(_OWN, text)
     numbers = ", ".join(part for part in parts[:2] if part) + (f" {parts[2]}" if parts[2] else "")
-    line = f"out of memory on GPU {which[1]}" if which else "out of memory on the GPU"
+    line = f"out of memory on GPU {_as_named_outside(which[1])}" if which else "out of memory on the GPU"
     line += f": {numbers}" if numbers else ""
     return line + (f"; this trial had {own}" if own else "")
+
+
+def _as_named_outside(number: str) -> str:
+    """A worker sees its own GPUs alone, and the first of them as number 0."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return dict(enumerate(names)).get(int(number), "").strip() or number
 
 
 def _disk_line(error: BaseException, folder: Path) -> str:

@@ -11,6 +11,9 @@ from importlib.metadata import version
 from ablab.errors import InputError
 from ablab.spec.trial import Cell
 
+_NONE = ("", "-1", "NoDevFiles")
+"""What stands in ``CUDA_VISIBLE_DEVICES`` for no GPU; the last is Slurm's."""
+
 _SECONDS = 20.0
 """For ``nvidia-smi``, which never answers where a driver hangs."""
 
@@ -21,7 +24,7 @@ def visible_gpus() -> tuple[str, ...]:
         return ()
     declared = os.environ.get("CUDA_VISIBLE_DEVICES")
     if declared is not None:
-        return tuple(name.strip() for name in declared.split(",") if name.strip() not in ("", "-1"))
+        return tuple(name.strip() for name in declared.split(",") if name.strip() not in _NONE)
     if shutil.which("nvidia-smi") is None:
         return ()
     try:

@@ -44,6 +44,8 @@ class Place:
     """Working directory, which relative data paths refer to."""
     role: Role = "seed"
     device: str = "auto"
+    gpu_share: float = 1.0
+    """Of the GPU's memory, what the trial may count on: less than all where trials share one."""
 
     @classmethod
     def here(cls, root: Path, role: Role = "seed", device: str = "auto") -> Place:

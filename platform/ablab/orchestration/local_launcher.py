@@ -15,7 +15,7 @@ import time
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -125,12 +125,14 @@ class LocalLauncher:
         gpus = gpus if gpus is not None else fitting(self._gpus, self._taken(), self._share(trial))
         if gpus is None:
             raise RuntimeError(f"no GPUs are free for {trial.name}")
+        share = min(float(self._share(trial)) or 1.0, self._place.gpu_share)
+        place = replace(self._place, gpu_share=share)
         reader, writer = self._context.Pipe(duplex=False)
         memory = look()
         for attempt in range(1, _STARTS + 1):
             process = self._context.Process(
                 target=worker_process.main,
-                args=(self._act, trial, self._place, writer, gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
+                args=(self._act, trial, place, writer, gpus, os.environ.get("CUDA_VISIBLE_DEVICES")),
                 name=trial.name,
                 daemon=False,  # a daemonic process may start no children of its own
             )

@@ -208,7 +208,8 @@ class RayLauncher:
             settings["memory"] = round(options.memory_gb * _GIB)
         self._ask(self._mailbox.expect.remote(trial.key))
         task = ray.remote(**settings)(_task)
-        self._tasks.append(_Task(trial, task.remote(self._act, trial, self._place, self._mailbox)))
+        place = replace(self._place, gpu_share=min(demand.gpus or 1.0, 1.0))
+        self._tasks.append(_Task(trial, task.remote(self._act, trial, place, self._mailbox)))
 
     def wait(self) -> None:
         """See `Launcher.wait`."""

@@ -14,7 +14,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -105,6 +105,12 @@ class SlurmLauncher:
             raise InputError(
                 f"resources.gpus_per_trial is {gpus:g}, and Slurm hands out whole GPUs; give 1 or more, or 0"
             )
+        flags = {name.replace("-", "_"): value for name, value in self._options.extra.items()}
+        if any(name.startswith("gpu") or (name == "gres" and "gpu" in str(flags[name])) for name in flags):
+            raise InputError(
+                "--launcher slurm: extra asks for GPUs; give resources.gpus_per_trial in the grid, so "
+                "that trials know of them"
+            )
         self._act, self._place, self._emit, self._gpus = act, place, emit, gpus
         self._capacity = request.workers or max(1, len(request.trials))
         self._trials: list[_Submitted] = []
@@ -185,11 +191,12 @@ class SlurmLauncher:
             groups.setdefault(self._demand(each.trial), []).append(each)
         for demand, of in groups.items():
             executor = self._executor(demand)
+            # Where GPUs are nobody's in particular, those of other jobs would be seen and taken.
+            place = self._place if demand.gpus else replace(self._place, device="cpu")
             try:
                 with executor.batch():
                     jobs = [
-                        executor.submit(_Requeued(self._act, each.trial, self._place, each.files))
-                        for each in of
+                        executor.submit(_Requeued(self._act, each.trial, place, each.files)) for each in of
                     ]
             except FailedJobError as error:
                 self._refused(of, demand, error)

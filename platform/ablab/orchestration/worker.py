@@ -159,6 +159,7 @@ def _train_and_record(trial: Trial, place: Place, emit: Emit, writer: RunWriter,
                     folder,
                     observer,
                     device=place.device,
+                    gpu_share=place.gpu_share,
                     restart=restart,
                     asked_to_stop=asked_to_stop,
                 )

@@ -61,8 +61,9 @@ def main(
     # The forkserver's own is that of its start; Ray gives each task of one process other GPUs.
     _set("CUDA_VISIBLE_DEVICES", ",".join(gpus) if gpus else visible)
     if gpus:
-        # The numbers of those GPUs are others now: the one of --device cuda:3 is the first that is seen.
-        place = replace(place, device="auto" if place.device == "auto" else "cuda")
+        # Not "auto", which is the CPU where CUDA does not work, and a GPU would be idle beside it. And not
+        # "cuda:3": the numbers of those GPUs are others now.
+        place = replace(place, device="cuda")
     take(place)
     folder = Paths(place.root).workers(trial.study)
     folder.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,8 @@ class Setting:
     """Subject of each column of the embedding; any other was not trained on."""
     world: World = ALONE
     """The processes that share the work."""
+    gpu_share: float = 1.0
+    """Of a GPU, what is this trial's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

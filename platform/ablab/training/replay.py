@@ -37,20 +37,35 @@ class Replay:
         self._seen: Counter[torch.Size] = Counter()
         self._recorded: dict[torch.Size, _Recording] = {}
         self._stream: torch.cuda.Stream | None = None
-        """What is recorded is asked for on a stream of its own, the same for all that share memory."""
+        """What is recorded, and done before that, is asked for on a stream of its own, the same for all that
+        share memory."""
 
     def __call__(self, compute: Compute, batch: Batch) -> Tensor:
         """Of one batch; recordings are by its size, and ``compute`` is the same in every call."""
-        size = batch.eeg.shape
+        size, stream = batch.eeg.shape, self._own_stream(batch)
         self._seen[size] += 1
         if self._seen[size] <= _BEFORE:
-            return compute(batch)
+            return _on(stream, compute, batch)
         if size not in self._recorded:
-            if self._stream is None:
-                self._stream = torch.cuda.Stream(batch.eeg.device)  # type: ignore[no-untyped-call]
             first = next(iter(self._recorded.values()), None)
-            self._recorded[size] = _Recording(self._decoder, compute, batch, self._stream, beside=first)
+            self._recorded[size] = _Recording(self._decoder, compute, batch, stream, beside=first)
         return self._recorded[size].replay(batch)
+
+    def _own_stream(self, batch: Batch) -> torch.cuda.Stream:
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(batch.eeg.device)  # type: ignore[no-untyped-call]
+        return self._stream
+
+
+def _on(stream: torch.cuda.Stream, compute: Compute, batch: Batch) -> Tensor:
+    """As written, where a recording will be made: autograd keeps the stream that a node was made on, and a
+    recording must not wait for another."""
+    current = torch.cuda.current_stream(batch.eeg.device)
+    stream.wait_stream(current)
+    with torch.cuda.stream(stream):
+        result = compute(batch)
+    current.wait_stream(stream)
+    return result
 
 
 class _Recording:

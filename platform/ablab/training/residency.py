@@ -46,9 +46,11 @@ class Shelf(Protocol):
         ...
 
 
-def shelve(recordings: Sequence[Recording], residency: Residency, device: torch.device) -> Shelf:
+def shelve(
+    recordings: Sequence[Recording], residency: Residency, device: torch.device, gpu_share: float = 1.0
+) -> Shelf:
     """The recordings where ``residency`` says; ``auto`` looks at their size and at the device."""
-    kind = choose(recordings, device) if residency == "auto" else residency
+    kind = choose(recordings, device, gpu_share) if residency == "auto" else residency
     if kind == "disk":
         return mapped(recordings, device)
     place = device if kind == "device" else _CPU
@@ -64,12 +66,16 @@ def mapped(recordings: Sequence[Recording], device: torch.device) -> Shelf:
     return Gathered(eeg, envelope, device)
 
 
-def choose(recordings: Sequence[Recording], device: torch.device) -> Residency:
-    """What ``auto`` is: the device where half its free memory holds them, else memory, or disk if large."""
+def choose(recordings: Sequence[Recording], device: torch.device, gpu_share: float = 1.0) -> Residency:
+    """What ``auto`` is: the device where half its free memory holds them, else memory, or disk if large.
+
+    gpu_share: of that memory, what this trial may count on; those that it shares the GPU with may have begun
+    at the same time, and see as much of it free.
+    """
     size = sum(recording.eeg.nbytes + recording.envelope.nbytes for recording in recordings)
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        if size <= free * _DEVICE_SHARE:
+        free, _ = torch.cuda.mem_get_info(_numbered(device))
+        if size <= free * _DEVICE_SHARE * gpu_share:
             return "device"
     return "memory" if size <= _MEMORY_BYTES else "disk"
 

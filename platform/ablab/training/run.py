@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -54,6 +54,7 @@ def run(
     observer: Observer,
     *,
     device: str = "auto",
+    gpu_share: float = 1.0,
     world: World = ALONE,
     restart: Restart | None = None,
     asked_to_stop: Callable[[], bool] = never,
@@ -64,6 +65,7 @@ def run(
     test recordings are first read when training is over. Raises NonFiniteLossError where training diverges.
 
     device: ``auto`` (a GPU where there is one), or any name torch knows.
+    gpu_share: of the GPU's memory, what it may count on: less than all where trials share one.
     world: the processes that train it together; each calls this, the first writes the files, and all return
     the same but for times.
     restart: where the state is kept while training, and what to go on from; None keeps none.
@@ -72,7 +74,7 @@ def run(
     """
     started = perf_counter()
     experiment = trial.cell.experiment
-    setting = _setting(trial, corpus, device, world)
+    setting = replace(_setting(trial, corpus, device, world), gpu_share=gpu_share)
     _check(trial, corpus, setting)
     folder.mkdir(parents=True, exist_ok=True)
     best_file = folder / "best.pt"
@@ -165,7 +167,7 @@ def find_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as problem:
         first = str(problem).partition("\n")[0]
-        raise InputError(f"device {name!r} cannot be used ({first}); use 'auto' or 'cpu'") from problem
+        raise InputError(f"device {name!r} cannot be used ({first}); use 'cpu'") from problem
     return device
 
 

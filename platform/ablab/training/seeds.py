@@ -66,7 +66,10 @@ def reproducible(threads: int, device: torch.device) -> Iterator[None]:
     algorithms = torch.get_deterministic_debug_mode()
     fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     on_gpu = device.type == "cuda"
-    with _float32(device) if on_gpu else nullcontext(), torch.random.fork_rng([device] if on_gpu else []):
+    with (
+        _exact_kernels(device) if on_gpu else nullcontext(),
+        torch.random.fork_rng([device] if on_gpu else []),
+    ):
         try:
             torch.set_num_threads(threads)
             # The same switch as torch.use_deterministic_algorithms, which would import the compiler (2 s).
@@ -81,17 +84,24 @@ def reproducible(threads: int, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _float32(device: torch.device) -> Iterator[None]:
-    """The GPU as the current one, its kernels neither chosen by timing nor computing in TF32."""
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+def _exact_kernels(device: torch.device) -> Iterator[None]:
+    """The GPU as the current one, its kernels neither chosen by timing nor computing in TF32.
+
+    cuDNN's attention is left out: PyTorch takes it where a bias needs no gradient, which is in evaluation
+    alone, so scores would come from another kernel than training.
+    """
+    cuda, cudnn, matmul = torch.backends.cuda, torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32
+    attention = cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     with torch.cuda.device(device):
         try:
             cudnn.benchmark, cudnn.deterministic = False, True
             cudnn.allow_tf32 = matmul.allow_tf32 = False
+            cuda.enable_cudnn_sdp(False)
             yield
         finally:
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32 = before
+            cuda.enable_cudnn_sdp(attention)
 
 
 def _sequence(seed: int, stream: Stream, rank: int) -> np.random.SeedSequence:

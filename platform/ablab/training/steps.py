@@ -85,7 +85,9 @@ class Steps:
         self._training = experiment.training
         self._windows_per_recording = experiment.dataset.windows_per_recording
         self._n_per_epoch = steps_per_epoch(trial, corpus, world)
-        self._recordings = shelve(corpus.train, experiment.dataset.residency, setting.device)
+        self._recordings = shelve(
+            corpus.train, experiment.dataset.residency, setting.device, setting.gpu_share
+        )
         self._columns = subject_columns(corpus.train, corpus.subjects)
         self._lengths = [recording.n_times for recording in corpus.train]
         self._rng = generator(trial.seed, Stream.WINDOWS)
