@@ -10,7 +10,9 @@ import torch
 from plain import plain_decoder
 from torch import Tensor, nn
 from torch._dynamo.utils import counters
+from torch.torch_version import TorchVersion
 
+from ablab.errors import InputError
 from ablab.models.build import build_model
 from ablab.models.compiled import compile_decoder, is_compiled, uncompiled
 from ablab.models.decoder import Decoder
@@ -185,3 +187,11 @@ def test_a_gpus_fast_forms_compute_what_a_cpu_does(cuda: str, precision: str, rt
         with autocast(precision, device):
             output = fast(eeg.float().to(cuda), subject.to(cuda))
         _all_but_rounding(fast, exact, [output.double(), exact(eeg, subject)], rtol)
+
+
+def test_an_old_pytorch_compiles_nothing_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.5.1+cu124"))
+    decoder = decoder_of(ORIGINAL)
+    compile_decoder(decoder, backend="eager")
+    with pytest.raises(InputError, match=r"needs PyTorch 2\.6 or newer, and this is 2\.5\.1\+cu124"):
+        compile_decoder(decoder.to("meta"))

@@ -51,6 +51,15 @@ CALM, KILLED = Memory(3, 2**34, is_limited=False), Memory(4, 2**34, is_limited=T
             "out of memory on the GPU",
         ),
         (RuntimeError("Triton Error [CUDA]: out of memory"), "out of memory on the GPU"),
+        (RuntimeError("CUDA driver error: out of memory"), "out of memory on the GPU"),
+        (
+            RuntimeError("ncclUnhandledCudaError: ... Cuda failure 2 'out of memory'"),
+            "out of memory on the GPU",
+        ),
+        (
+            RuntimeError("cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling"),
+            "out of memory on the GPU",
+        ),
         (RuntimeError(MAIN), "out of memory: 4.0 GiB more were needed"),
         (
             MemoryError("Unable to allocate 7.45 GiB for an array with shape (10, 10) and data type float64"),
@@ -86,6 +95,18 @@ def test_a_full_disk_is_named_with_path_and_room(tmp_path: Path) -> None:
 
 def test_a_file_that_could_not_be_written_is_no_full_disk_where_there_is_room(tmp_path: Path) -> None:
     text = "[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0; file write failed"
+    assert explain(RuntimeError(text), tmp_path)[0] == "error"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+        "CUDA error: an illegal memory access was encountered",
+        "CUDNN_STATUS_EXECUTION_FAILED",
+    ],
+)
+def test_other_errors_of_a_gpu_are_not_want_of_its_memory(text: str, tmp_path: Path) -> None:
     assert explain(RuntimeError(text), tmp_path)[0] == "error"
 
 

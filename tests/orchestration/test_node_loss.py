@@ -1,4 +1,7 @@
-"""A grid on three simulated nodes against a real MLflow server, through the command line; a node is lost."""
+"""A grid on three simulated nodes against a real MLflow server, through the command line; a node is lost.
+
+Placed by cores: a trial that is given a GPU, made up or not, trains on it or fails.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def test_every_cell_is_finished_exactly_once_though_a_node_is_lost(tmp_path: Pat
     experiment = tmp_path / "tiny.yaml"
     experiment.write_text(experiment.read_text().replace("evaluate_every: 60", "evaluate_every: 2"))
     (tmp_path / "server").mkdir()
-    with running_server(tmp_path / "server") as address, cluster((1, 0), (1, 1), (2, 2)) as nodes:
+    with grid.open("a") as file:
+        file.write("resources: {gpus_per_trial: 0}\n")
+    with running_server(tmp_path / "server") as address, cluster((0, 0), (1, 0), (2, 0)) as nodes:
         command = ["grid", "run", str(grid), "--launcher", "ray", "--json"]
         command += ["--launcher-option", f"address={nodes.address}", "--launcher-option", "working_dir=."]
         environment = tiny.environment(paths) | {"MLFLOW_TRACKING_URI": address}
@@ -35,7 +40,7 @@ def test_every_cell_is_finished_exactly_once_though_a_node_is_lost(tmp_path: Pat
             [*tiny.ABLAB, *command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
         ) as orchestrator:
             ray.init(address=nodes.address, log_to_driver=False)
-            # The other node with GPUs has room for one trial: of two, one at least is on the larger node.
+            # The smaller node has room for one trial: of two, one at least is on the larger.
             # A third might never be: a node can take longer to start than the whole grid takes.
             before = _when_training(address, 2, orchestrator)
             nodes.remove_node(_largest(nodes), allow_graceful=False)
@@ -55,7 +60,7 @@ def test_every_cell_is_finished_exactly_once_though_a_node_is_lost(tmp_path: Pat
 
 
 def _largest(nodes: Cluster) -> object:
-    return max(nodes.worker_nodes, key=lambda node: node._ray_params.num_gpus)
+    return max(nodes.worker_nodes, key=lambda node: node._ray_params.num_cpus)
 
 
 def _keys(runs: list[mlflow.entities.Run]) -> set[str]:

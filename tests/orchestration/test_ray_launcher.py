@@ -109,10 +109,20 @@ def test_a_trial_sees_the_gpus_that_it_was_given(place: Place, heard: list[Event
     assert heard[-1].run_id == "0,1"
 
 
-def test_a_trial_knows_its_share_of_a_gpu(place: Place, heard: list[Event]) -> None:
-    run([trial("gpus")], launched(place, heard, trial("gpus"), gpus=0.5))
+@pytest.mark.parametrize(
+    ("gpus", "facts"),
+    [
+        (0.5, {"share": 0.5, "on_cuda": 1, "on_cpu": 0}),
+        (None, {"share": 1, "on_cuda": 1, "on_cpu": 0}),
+        (0, {"share": 1, "on_cuda": 0, "on_cpu": 1}),
+    ],
+)
+def test_a_trial_is_on_the_gpus_that_it_was_given_or_on_none(
+    place: Place, heard: list[Event], gpus: float | None, facts: dict[str, float]
+) -> None:
+    run([trial("gpus")], launched(place, heard, trial("gpus"), gpus=gpus))
     assert isinstance(heard[-1], Finished)
-    assert heard[-1].metrics["share"] == 0.5
+    assert heard[-1].metrics == facts
 
 
 def test_what_no_node_has_is_refused_at_once_with_the_numbers(place: Place, heard: list[Event]) -> None:

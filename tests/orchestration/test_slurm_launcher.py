@@ -56,11 +56,6 @@ class TestSlurmLauncher(LauncherContract):
         assert "killed from outside (SIGKILL" in heard[-1].error
         assert heard[-1].run_id == "run-1"
 
-    def test_a_job_that_asks_for_no_gpu_looks_for_none(self, make: Make, heard: list[Event]) -> None:
-        run([trial("gpus", 1)], make())
-        assert isinstance(heard[-1], Finished)
-        assert heard[-1].metrics["on_cpu"] == 1
-
     def test_a_preempted_trial_is_requeued_and_ends_once(self, make: Make, heard: list[Event]) -> None:
         launcher = make()
         launcher.submit(trial("second_time", 2))
@@ -353,9 +348,6 @@ def test_a_controller_that_is_down_has_cancelled_nothing(
 def test_what_slurm_cannot_do_is_refused(place: Place, heard: list[Event], slurm: Slurm) -> None:
     with pytest.raises(InputError, match=r"gpus_per_trial is 0\.5, and Slurm hands out whole GPUs"):
         launched(place, heard, [trial("finish")], gpus=0.5)
-    for flag in ("extra={gres: 'gpu:2'}", "extra={gpus-per-node: 2}"):
-        with pytest.raises(InputError, match=r"extra asks for GPUs; give resources\.gpus_per_trial"):
-            launched(place, heard, [trial("finish")], flag)
     with pytest.raises(InputError, match="--device cuda:0: Slurm places the trials"):
         launched(replace(place, device="cuda:0"), heard, [trial("finish")])
     with pytest.raises(InputError, match="several machines cannot write to safely"):

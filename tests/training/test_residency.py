@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast, get_args
@@ -132,6 +132,40 @@ def test_recordings_that_lie_otherwise_in_memory_are_read_alike(
         )
         assert torch.equal(found, expected)
     assert isinstance(mapped(turned, CPU), Sliced)
+
+
+@pytest.mark.parametrize(("share", "chosen"), [(1.0, "device"), (0.5, "device"), (0.49, "memory")])
+def test_auto_fills_half_of_a_trials_share_of_a_gpu(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, share: float, chosen: str
+) -> None:
+    size = sum(recording.eeg.nbytes + recording.envelope.nbytes for recording in corpus.train)
+    monkeypatch.setattr(residency, "_numbered", lambda device: torch.device(device.type, 0))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * size, 80 * size))
+    assert choose(corpus.train, torch.device("cuda"), share) == chosen
+
+
+def test_a_trial_hands_its_share_on(
+    corpus: Corpus, make_trial: Callable[..., Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def heard(recordings: Sequence[Recording], device: torch.device, gpu_share: float) -> str:
+        asked.append(gpu_share)
+        return "disk"
+
+    monkeypatch.setattr(residency, "choose", heard)
+    run(make_trial(), corpus, tmp_path, Observer(), device="cpu", gpu_share=0.25)
+    assert asked == [0.25]
+
+
+def test_sliced_windows_are_checked_as_the_others_are(corpus: Corpus) -> None:
+    turned = [_turned(part) for part in corpus.train]
+    beyond = WindowIndex(np.array([1]), np.array([corpus.train[1].n_times - 63]))
+    with pytest.raises(ValueError, match=r"64 samples from .* on are not within recording 1 of"):
+        mapped(turned, CPU).taker(beyond, 64)
+    narrow = replace(turned[1], eeg=np.asfortranarray(turned[1].eeg[:, :1]))
+    with pytest.raises(ValueError, match=r"recordings of .* and of 1 columns"):
+        mapped([turned[0], narrow], CPU)
 
 
 @pytest.mark.gpu

@@ -26,6 +26,19 @@ class WindowIndex:
         """A run of windows, such as one batch, or those at the positions given."""
         return WindowIndex(self.recording[part], self.start[part])
 
+    def check(self, lengths: NDArray[np.int64], n_times: int) -> None:
+        """Raise ValueError where a window of ``n_times`` does not lie within its recording.
+
+        lengths: samples of each recording.
+        """
+        outside = (self.start < 0) | (self.start + n_times > lengths[self.recording])
+        if outside.any():
+            at = int(outside.argmax())
+            raise ValueError(
+                f"{n_times} samples from {self.start[at]} on are not within recording {self.recording[at]} "
+                f"of {lengths[self.recording[at]]}"
+            )
+
 
 class Windows(NamedTuple):
     """A batch, copied out of the memory-mapped recordings."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from ablab.errors import InputError
 from ablab.models.decoder import Decoder
 
 
@@ -17,8 +18,14 @@ def compile_decoder(decoder: Decoder, backend: str = "inductor") -> None:
     The first of each batch size takes long: code is made for it. What this process has compiled before is
     forgotten, as it would count against the compiler's limit and so decide what is compiled here.
 
-    backend: one of ``torch.compiler.list_backends()``.
+    backend: one of ``torch.compiler.list_backends()``. Raises InputError on a GPU before PyTorch 2.6, whose
+    compiled attention may read memory that is not its own (pytorch/pytorch#138772).
     """
+    on_gpu = next(decoder.parameters()).device.type != "cpu"
+    if on_gpu and torch.__version__ < "2.6":
+        raise InputError(
+            f"training.compile on a GPU needs PyTorch 2.6 or newer, and this is {torch.__version__}"
+        )
     torch.compiler.reset()
     for module in decoder.compiled_parts():
         module.compile(backend=backend, dynamic=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ablab.orchestration.launchers import Place
 from ablab.spec.trial import Trial
 
 
@@ -18,6 +19,16 @@ class Demand:
     def __str__(self) -> str:
         gpus = f"{self.gpus:g} GPU{'' if self.gpus == 1 else 's'}"
         return f"{gpus} and {self.cpus} core{'' if self.cpus == 1 else 's'}"
+
+
+def placed(place: Place, demand: Demand) -> Place:
+    """On the GPUs that have been set aside for a trial, or on none.
+
+    Not on what "auto" would find there: the CPU, where CUDA does not work, or GPUs of others.
+    """
+    if demand.gpus:
+        return replace(place, device="cuda", gpu_share=min(demand.gpus, 1.0))
+    return replace(place, device="cpu")
 
 
 def demand_of(trial: Trial, gpus_per_trial: float | None, device: str, *, gpus_there: bool) -> Demand:

@@ -19,11 +19,12 @@ _NEARLY_ALL = 0.9
 """Of the memory: a process that had so much and was killed ran out of it, counted or not."""
 
 _GPU = re.compile(
-    r"(CUDA|HIP|XPU)( error:)? out of memory"
-    r"|CU(BLAS|DNN)_STATUS_\w*ALLOC\w*"
+    r"(CUDA|HIP|XPU)( driver)?( error:)? out of memory"
     r"|Triton Error \[CUDA\]: out of memory"
+    r"|Cuda failure 2\b"
+    r"|(CU|HIP)[A-Z]+_(?!\w*HOST)\w*ALLOC\w*_FAILED"
 )
-"""What PyTorch says of a full GPU; all but the first where another than its allocator found it full."""
+"""What is said of a full GPU by PyTorch's allocator and the driver, Triton, NCCL and the likes of cuBLAS."""
 _TRIED = re.compile(r"[Tt]ried to allocate ([\d.]+ \w+)|Unable to allocate ([\d.]+ \w+)")
 _TOTAL = re.compile(r"total capacity of ([\d.]+ \w+)|([\d.]+ \w+) total capacity")
 _FREE = re.compile(r"of which ([\d.]+ \w+) is free|([\d.]+ \w+) free")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ablab.errors import InputError
 from ablab.orchestration.events import Emit, End, Event, Failed, Killed
-from ablab.orchestration.gpus import refuse_too_few
+from ablab.orchestration.gpus import gpus_of, refuse_too_few
 from ablab.orchestration.interruption import exposed
 from ablab.orchestration.launchers import Act, Launcher, Place, Request
 from ablab.spec.trial import Trial
@@ -100,4 +101,6 @@ def make(act: Act, place: Place, emit: Emit, request: Request) -> Launcher:
             "leave --workers out, or use --launcher local"
         )
     refuse_too_few((trial.cell for trial in request.trials), place.device, request.gpus_per_trial)
+    if place.device == "auto" and request.gpus_per_trial != 0 and gpus_of("auto"):
+        place = replace(place, device="cuda")  # and not the CPU, should CUDA not work
     return InlineLauncher(act, place, emit)

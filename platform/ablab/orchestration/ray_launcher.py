@@ -25,7 +25,7 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, TaskCancell
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ablab.errors import InputError, WorkerDiedError
-from ablab.orchestration.demand import Demand, demand_of
+from ablab.orchestration.demand import Demand, demand_of, placed
 from ablab.orchestration.events import Cause, Emit, End, Event, Failed, Killed, Started
 from ablab.orchestration.far_trial import end_of_earlier_attempt, train_far, wait_for_earlier_attempt
 from ablab.orchestration.interruption import requests
@@ -208,7 +208,7 @@ class RayLauncher:
             settings["memory"] = round(options.memory_gb * _GIB)
         self._ask(self._mailbox.expect.remote(trial.key))
         task = ray.remote(**settings)(_task)
-        place = replace(self._place, gpu_share=min(demand.gpus or 1.0, 1.0))
+        place = placed(self._place, demand)
         self._tasks.append(_Task(trial, task.remote(self._act, trial, place, self._mailbox)))
 
     def wait(self) -> None:

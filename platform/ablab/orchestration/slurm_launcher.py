@@ -14,7 +14,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,7 @@ from pydantic import Field
 from submitit.core.utils import FailedJobError
 
 from ablab.errors import InputError, LauncherError, WorkerDiedError
-from ablab.orchestration.demand import Demand, demand_of
+from ablab.orchestration.demand import Demand, demand_of, placed
 from ablab.orchestration.event_lines import EventFile
 from ablab.orchestration.events import Cause, Emit, End, Failed, Killed, Started, Warned
 from ablab.orchestration.interruption import requests
@@ -105,12 +105,6 @@ class SlurmLauncher:
             raise InputError(
                 f"resources.gpus_per_trial is {gpus:g}, and Slurm hands out whole GPUs; give 1 or more, or 0"
             )
-        flags = {name.replace("-", "_"): value for name, value in self._options.extra.items()}
-        if any(name.startswith("gpu") or (name == "gres" and "gpu" in str(flags[name])) for name in flags):
-            raise InputError(
-                "--launcher slurm: extra asks for GPUs; give resources.gpus_per_trial in the grid, so "
-                "that trials know of them"
-            )
         self._act, self._place, self._emit, self._gpus = act, place, emit, gpus
         self._capacity = request.workers or max(1, len(request.trials))
         self._trials: list[_Submitted] = []
@@ -191,8 +185,8 @@ class SlurmLauncher:
             groups.setdefault(self._demand(each.trial), []).append(each)
         for demand, of in groups.items():
             executor = self._executor(demand)
-            # Where GPUs are nobody's in particular, those of other jobs would be seen and taken.
-            place = self._place if demand.gpus else replace(self._place, device="cpu")
+            # Where no number was given, an exclusive node, or a flag in ``extra``, may still have some.
+            place = placed(self._place, demand) if demand.gpus else self._place
             try:
                 with executor.batch():
                     jobs = [

@@ -36,7 +36,7 @@ from ablab.tracking.tensorboard import TensorBoardObserver
 from ablab.training.observer import Observer, Observers
 from ablab.training.restart import Origin, Restart, find, states
 from ablab.training.run import find_device, run
-from ablab.training.together import run_together
+from ablab.training.together import device_type, run_together
 
 _SECONDS_BETWEEN_PROGRESS = 0.2
 _PATIENCE_SECONDS = 4.0
@@ -116,9 +116,8 @@ def tensorboard_folder(trial: Trial, paths: Paths) -> Path:
 def _restart(trial: Trial, place: Place, folder: Path) -> Restart:
     """What to go on from; where there is nothing of use, an empty folder and no event files."""
     processes = trial.cell.experiment.training.processes
-    origin = Origin(
-        trial.key, run_fingerprint(trial.cell.experiment), find_device(place.device).type, processes
-    )
+    device = find_device(place.device).type if processes == 1 else device_type(place.device, processes)
+    origin = Origin(trial.key, run_fingerprint(trial.cell.experiment), device, processes)
     restart = find(folder, origin)
     if restart.state is None:
         for stale in (folder, tensorboard_folder(trial, Paths(place.root))):

@@ -32,7 +32,7 @@ _LEAST_BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How a decoder is evaluated; the same at every evaluation of a trial."""
+    """Where a decoder is trained and how it is evaluated; the same all through a trial."""
 
     n_window: int
     """Samples of a decoded window."""

@@ -38,15 +38,9 @@ class LaidOut:
     def copier(self, index: WindowIndex, n_times: int) -> Callable[[slice, Tensor], None]:
         """What copies a part of the windows of ``index``, in order, into ``(n, n_times, n_columns)``.
 
-        Raises ValueError where one does not lie within its recording: what is beyond may be anybody's memory.
+        Raises ValueError where one does not lie within its recording.
         """
-        outside = (index.start < 0) | (index.start + n_times > self.n_times[index.recording])
-        if outside.any():
-            at = int(outside.argmax())
-            raise ValueError(
-                f"{n_times} samples from {index.start[at]} on are not within recording {index.recording[at]} "
-                f"of {self.n_times[index.recording[at]]}"
-            )
+        index.check(self.n_times, n_times)  # what is beyond may be anybody's memory
         length = n_times * self.n_columns
         # Of a view of all windows, which overlap, those that are wanted are rows.
         n_rows = max((len(self.values) - length) // self.step + 1, 0)
@@ -63,7 +57,7 @@ class LaidOut:
 
 def end_to_end(parts: Sequence[Signal], place: torch.device) -> LaidOut:
     """A copy on the device ``place``."""
-    n_columns, lengths = _shape(parts)
+    n_columns, lengths = shape_of(parts)
     ends = [n_columns * end for end in accumulate(lengths.tolist(), initial=0)]
     values = empty((ends[-1],), place)
     for begin, end, part in zip(ends[:-1], ends[1:], parts, strict=True):
@@ -80,7 +74,7 @@ def where_they_are(parts: Sequence[Signal]) -> LaidOut | None:
     """
     if not parts or not all(map(_is_a_run_of_float32, parts)):
         return None
-    n_columns, lengths = _shape(parts)
+    n_columns, lengths = shape_of(parts)
     addresses = np.array([part.ctypes.data for part in parts], dtype=np.int64)
     begin = int(addresses.min())
     first = (addresses - begin) // 4
@@ -101,8 +95,8 @@ def empty(shape: tuple[int, ...], place: torch.device) -> Tensor:
     return torch.empty(shape, device=place)
 
 
-def _shape(parts: Sequence[Signal]) -> tuple[int, NDArray[np.int64]]:
-    """Columns, the same in all, and samples of each."""
+def shape_of(parts: Sequence[Signal]) -> tuple[int, NDArray[np.int64]]:
+    """Columns, the same in all, and samples of each. Raises ValueError where columns differ."""
     (n_columns, *others) = dict.fromkeys(part.shape[1] for part in parts)
     if others:
         raise ValueError(f"recordings of {n_columns} and of {others[0]} columns")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ablab.data.corpus import Recording
 from ablab.data.windows import WindowIndex, Windows, gather
-from ablab.training.laid_out import LaidOut, Signal, empty, end_to_end, where_they_are
+from ablab.training.laid_out import LaidOut, Signal, empty, end_to_end, shape_of, where_they_are
 
 Residency = Literal["auto", "disk", "memory", "device"]
 
@@ -113,19 +113,20 @@ class Sliced:
         self._recordings = [
             Recording(part.subject, part.name, _plain(part.eeg), _plain(part.envelope)) for part in recordings
         ]
+        self._n_chans, self._lengths = shape_of([part.eeg for part in recordings])
         self._device = _numbered(device)
         self.crosses = device.type != "cpu"
         self._buffers = _buffers(_CPU, page_locked=device.type == "cuda")
 
     def taker(self, index: WindowIndex, n_times: int) -> Taker:
         """See `Shelf.taker`."""
-        widths = self._recordings[0].eeg.shape[1], 1
+        index.check(self._lengths, n_times)
 
         def take(part: slice) -> tuple[Tensor, Tensor]:
             of = index[part]
             eeg, envelope = (
                 buffers.of((len(of), n_times, width))
-                for buffers, width in zip(self._buffers, widths, strict=True)
+                for buffers, width in zip(self._buffers, (self._n_chans, 1), strict=True)
             )
             gather(self._recordings, of, n_times, into=Windows(eeg.numpy(), envelope.numpy(), of.recording))
             return eeg.to(self._device), envelope.to(self._device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
@@ -74,7 +74,7 @@ def run(
     """
     started = perf_counter()
     experiment = trial.cell.experiment
-    setting = replace(_setting(trial, corpus, device, world), gpu_share=gpu_share)
+    setting = _setting(trial, corpus, device, gpu_share, world)
     _check(trial, corpus, setting)
     folder.mkdir(parents=True, exist_ok=True)
     best_file = folder / "best.pt"
@@ -167,11 +167,11 @@ def find_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as problem:
         first = str(problem).partition("\n")[0]
-        raise InputError(f"device {name!r} cannot be used ({first}); use 'cpu'") from problem
+        raise InputError(f"device {name!r} cannot be used ({first}); --device cpu goes without") from problem
     return device
 
 
-def _setting(trial: Trial, corpus: Corpus, device: str, world: World) -> Setting:
+def _setting(trial: Trial, corpus: Corpus, device: str, gpu_share: float, world: World) -> Setting:
     experiment = trial.cell.experiment
     return Setting(
         n_window=samples(experiment.dataset.window_seconds),
@@ -181,6 +181,7 @@ def _setting(trial: Trial, corpus: Corpus, device: str, world: World) -> Setting
         device=find_device(device),
         subjects=corpus.subjects,
         world=world,
+        gpu_share=gpu_share,
     )
 
 

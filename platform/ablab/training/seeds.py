@@ -87,8 +87,8 @@ def reproducible(threads: int, device: torch.device) -> Iterator[None]:
 def _exact_kernels(device: torch.device) -> Iterator[None]:
     """The GPU as the current one, its kernels neither chosen by timing nor computing in TF32.
 
-    cuDNN's attention is left out: PyTorch takes it where a bias needs no gradient, which is in evaluation
-    alone, so scores would come from another kernel than training.
+    cuDNN's attention is left out: PyTorch takes it where there is no bias that needs a gradient, so with
+    relative positions scores would come from another kernel than training.
     """
     cuda, cudnn, matmul = torch.backends.cuda, torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32

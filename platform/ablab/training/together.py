@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from ablab.data.datasets import open_corpus
 from ablab.errors import TrialError
 from ablab.paths import Paths
 from ablab.spec.trial import Trial
 from ablab.tracking.provenance import run_fingerprint
+from ablab.training.distributed import place_of
 from ablab.training.messages import Seat
 from ablab.training.observer import Observer
 from ablab.training.processes import in_processes
@@ -41,6 +44,16 @@ def run_together(
         asked_to_stop=asked_to_stop,
     )
     return outcome
+
+
+def device_type(device: str, processes: int) -> str:
+    """``cpu`` or ``cuda``: where so many processes will train. The calling process opens no GPU for it, which
+    would take half a GiB of the first one's.
+
+    >>> device_type("cpu", 2)
+    'cpu'
+    """
+    return place_of(0, processes, device, torch.cuda.device_count()).type
 
 
 def _run(seat: Seat, trial: Trial, root: Path, folder: Path, origin: Origin) -> Outcome:
