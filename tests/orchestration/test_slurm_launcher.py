@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import submitit
 from acts import act
 from hand_made import trial
 from launcher_contract import LauncherContract, Make, finish, run
@@ -22,6 +23,7 @@ from ablab.errors import InputError, LauncherError, SpecError
 from ablab.orchestration.events import Advanced, Event, Failed, Finished, Killed, Started, Warned
 from ablab.orchestration.launcher_table import find_launcher, read_options
 from ablab.orchestration.launchers import Launcher, Place, Request
+from ablab.orchestration.slurm_job import Job
 from ablab.spec.load import with_values
 from ablab.spec.trial import Trial
 
@@ -179,6 +181,12 @@ def launched(
     return kind.make(act, place, heard.append, request)
 
 
+def _jobs(place: Place) -> list[Job]:
+    """What was handed to Slurm."""
+    files = (place.root / "jobs").rglob("*_submitted.pkl")
+    return [submitit.helpers.DelayedSubmission.load(file).function for file in files]
+
+
 def _of(values: dict[str, int], seed: int) -> Trial:
     made = trial("finish", seed)
     return replace(made, cell=replace(made.cell, experiment=with_values(made.cell.experiment, values)))
@@ -212,6 +220,7 @@ def test_an_array_asks_for_what_the_trials_take(place: Place, heard: list[Event]
         "job-name=ablab-quick",
     } <= flags
     assert "\nmodule load cuda\n" in text
+    assert {job.place.device for job in _jobs(place)} == {"cuda"}  # and not "auto", which may be the CPU
     slurm.state("CANCELLED by 0")
     launcher.stop(0)
 
@@ -228,6 +237,7 @@ def test_without_gpus_none_are_asked_for_and_sizes_have_arrays_of_their_own(
     texts = slurm.submitted
     assert sorted(text.count("--array=") for text in texts) == [0, 1]
     assert not any("SBATCH --gpus" in text or "SBATCH --mem" in text for text in texts)
+    assert {job.place.device for job in _jobs(place)} == {"auto"}
     slurm.state("CANCELLED by 0")
     launcher.stop(0)
 

@@ -306,9 +306,7 @@ def test_a_trial_on_a_gpu_goes_on_where_it_stopped(
 
 @pytest.mark.gpu
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
-@pytest.mark.parametrize(
-    "residency", ["device", "disk"]
-)  # disk: a thread copies batches while one is recorded
+@pytest.mark.parametrize("residency", ["device", "disk"])
 def test_replayed_steps_are_those_as_written_and_go_on_where_they_stopped(
     corpus: Corpus,
     make_trial: MakeTrial,
@@ -318,7 +316,8 @@ def test_replayed_steps_are_those_as_written_and_go_on_where_they_stopped(
     residency: str,
     cuda: str,
 ) -> None:
-    # Batches of 4 and of 3 windows, dropout, a gate, clipping, several evaluations.
+    # Batches of 4 and of 3 windows, dropout, a gate, clipping, several evaluations. From disk, a thread
+    # copies batches while steps are recorded.
     training = {**TRAINING, "compile": True, "checkpoint_minutes": NEVER}
     trial = make_trial(**RICH, training=training, dataset={"residency": residency})
     origin = replace(ORIGIN, device=cuda)

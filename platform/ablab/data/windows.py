@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,17 +39,6 @@ class WindowIndex:
             )
 
 
-class Windows(NamedTuple):
-    """A batch, copied out of the memory-mapped recordings."""
-
-    eeg: NDArray[np.float32]
-    """``(batch, n_times, n_chans)``, C-contiguous."""
-    envelope: NDArray[np.float32]
-    """``(batch, n_times, 1)``, C-contiguous."""
-    recording: NDArray[np.int64]
-    """``(batch,)``: index of each window's recording."""
-
-
 def draw_epoch(
     lengths: Sequence[int], n_times: int, per_recording: int, rng: np.random.Generator
 ) -> WindowIndex:
@@ -75,23 +63,19 @@ def draw_epoch(
 
 
 def gather(
-    recordings: Sequence[Recording], index: WindowIndex, n_times: int, into: Windows | None = None
-) -> Windows:
-    """Copy the windows of ``index`` out of the recordings, in order.
+    recordings: Sequence[Recording],
+    index: WindowIndex,
+    n_times: int,
+    eeg: NDArray[np.float32],
+    envelope: NDArray[np.float32],
+) -> None:
+    """Copy the windows of ``index`` out of the recordings, in order, whatever way they are kept.
 
-    into: memory of an earlier batch of as many windows, written over; None takes fresh memory, whose pages
-    cost about as much as the copy.
+    eeg, envelope: what is written over, ``(n, n_times, n_chans)`` and ``(n, n_times, 1)``.
     """
-    if into is None:
-        n_chans = recordings[0].eeg.shape[1]
-        eeg = np.empty((len(index), n_times, n_chans), dtype=np.float32)
-        envelope = np.empty((len(index), n_times, 1), dtype=np.float32)
-    else:
-        eeg, envelope, _ = into
     # A window is one block of its file, and hardly two of a batch lie in one file: a plain copy of each is
     # twice as fast as indexing file by file, and a turn of the loop costs 2 % of the copy.
     for row, (number, start) in enumerate(zip(index.recording.tolist(), index.start.tolist(), strict=True)):
         recording = recordings[number]
         eeg[row] = recording.eeg[start : start + n_times]
         envelope[row] = recording.envelope[start : start + n_times]
-    return Windows(eeg, envelope, index.recording)

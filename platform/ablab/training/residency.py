@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ablab.data.corpus import Recording
-from ablab.data.windows import WindowIndex, Windows, gather
+from ablab.data.windows import WindowIndex, gather
 from ablab.training.laid_out import LaidOut, Signal, empty, end_to_end, shape_of, where_they_are
 
 Residency = Literal["auto", "disk", "memory", "device"]
@@ -128,7 +128,7 @@ class Sliced:
                 buffers.of((len(of), n_times, width))
                 for buffers, width in zip(self._buffers, (self._n_chans, 1), strict=True)
             )
-            gather(self._recordings, of, n_times, into=Windows(eeg.numpy(), envelope.numpy(), of.recording))
+            gather(self._recordings, of, n_times, eeg.numpy(), envelope.numpy())
             return eeg.to(self._device), envelope.to(self._device)
 
         return take
