@@ -1,9 +1,9 @@
 """Windows per second on the device: ours from disk, memory and a GPU, against a plain Dataset and DataLoader.
 
 The plain one slices each window out of the memory-mapped recording and lets the DataLoader stack them. The
-public one does so too, but reads a recording's files whole for every window: so does the training code that
-HappyQuokka, first of the 2023 challenge, was published with. Where there is a GPU, the loop then hands the
-batch on to it, from page-locked memory. All give windows of the same recordings in the same order.
+public one does so too, but reads a recording's files whole for every window: so does the published training
+code of HappyQuokka, a decoder of the 2023 challenge. Where there is a GPU, the loop then hands the batch on
+to it, from page-locked memory. All give windows of the same recordings in the same order.
 A bare copy of as many bytes is the bound of any loader that hands out batches in memory: where it is itself
 less than 10 times as fast as the plain one, no loader can be.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hand_made import trial
 
 from ablab.errors import InputError
 from ablab.orchestration import gpus
@@ -32,3 +33,13 @@ def test_what_the_environment_names_is_what_trials_may_use(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", declared)
     monkeypatch.setattr(gpus, "version", lambda package: "2.9.0+cu128")
     assert gpus.visible_gpus() == found
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_gpu_that_is_named_where_none_is_there_is_refused_at_once(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "visible_gpus", tuple)
+    with pytest.raises(InputError, match=rf"--device {device}: no GPU can be used here; see 'ablab doctor'"):
+        gpus.refuse_too_few([trial("finish").cell], device)
+    gpus.refuse_too_few([trial("finish").cell], "auto")

@@ -76,7 +76,7 @@ def device_for(device: str, gpus_per_trial: float | None) -> str:
 
 
 def refuse_too_few(cells: Iterable[Cell], device: str, gpus_per_trial: float | None = None) -> None:
-    """Raise InputError where a trial's processes could not each have a GPU.
+    """Raise InputError where a trial's processes could not each have a GPU, or where one was named in vain.
 
     gpus_per_trial: asked for by name, so that the CPU will not do.
     """
@@ -84,6 +84,10 @@ def refuse_too_few(cells: Iterable[Cell], device: str, gpus_per_trial: float | N
         return
     largest = max((cell.experiment.training.processes for cell in cells), default=1)
     there = len(gpus_of(device))
+    if device.startswith("cuda") and not there:
+        raise InputError(
+            f"--device {device}: no GPU can be used here; see 'ablab doctor', or give --device cpu"
+        )
     if gpus_per_trial is not None and there < gpus_per_trial:
         instead = f"training.processes={gpus_per_trial:g}" if gpus_per_trial >= 1 else "--device cpu"
         raise InputError(

@@ -142,7 +142,7 @@ class TensorBoardObserver:
             self._writer.close()
 
     def _write(self, summary: Summary, step: int) -> None:
-        """All values of a step as one event: an event each takes ten times as long."""
+        """All values of a step as one event: an event each takes two to four times as long."""
         if summary.value:
             cast("FileWriter", self._writer.file_writer).add_summary(summary, step)
 
