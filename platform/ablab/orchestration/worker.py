@@ -41,6 +41,8 @@ from ablab.training.together import device_type, run_together
 _SECONDS_BETWEEN_PROGRESS = 0.2
 _PATIENCE_SECONDS = 4.0
 """For the training step at which an interruption arrives; what is longer is cut, and lost."""
+_OPENING_SECONDS = 2.0
+"""For the run to be opened; a store that is away is not waited for any longer."""
 _OF_THE_TRIAL = (NonFiniteLossError, DataError)
 """Errors that the same state would lead to again."""
 _log = logging.getLogger("ablab")
@@ -62,12 +64,15 @@ def train(trial: Trial, place: Place, emit: Emit, *, store: RunStore | None = No
 
 
 def _attempt(trial: Trial, place: Place, emit: Emit, paths: Paths, store: RunStore) -> None:
-    run_id = None
+    run_id: str | None = None
+    writer: RunWriter | None = None
     try:
-        writer = store.open_run(trial, place.role)
-        run_id = writer.run_id
+        # In the middle of it, the store has a run that nobody here knows of yet.
+        with deferred(_OPENING_SECONDS):
+            writer = store.open_run(trial, place.role)
+            run_id = writer.run_id
     except KeyboardInterrupt:
-        emit(Killed(trial.key, run_id, "interrupted", closed=False))
+        _emit_killed(trial, run_id, writer, emit)
         raise
     except FinishedAfterAllError as found:
         emit(Started(trial.key, found.run_id))
@@ -85,9 +90,7 @@ def _attempt(trial: Trial, place: Place, emit: Emit, paths: Paths, store: RunSto
         with _logged(folder / LOG):
             _train_and_record(trial, place, emit, writer, restart)
     except KeyboardInterrupt:
-        with shielded():
-            closed = _closed(lambda: writer.kill("interrupted"))
-            emit(Killed(trial.key, run_id, "interrupted", closed))
+        _emit_killed(trial, run_id, writer, emit)
         raise
     except Exception as error:
         (cause, line), text = explain(error, folder), traceback.format_exc()
@@ -97,6 +100,12 @@ def _attempt(trial: Trial, place: Place, emit: Emit, paths: Paths, store: RunSto
         if not isinstance(error, _OF_THE_TRIAL) and states(folder):
             return  # a full disk, a store that is gone: the next attempt goes on from the last checkpoint
     clear(folder)
+
+
+def _emit_killed(trial: Trial, run_id: str | None, writer: RunWriter | None, emit: Emit) -> None:
+    with shielded():
+        closed = writer is not None and _closed(lambda: writer.kill("interrupted"))
+        emit(Killed(trial.key, run_id, "interrupted", closed))
 
 
 def _end_of(trial: Trial, place: Place, run_id: str, store: RunStore) -> End:

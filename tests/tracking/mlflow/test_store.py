@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
 import sqlite3
 import subprocess
@@ -250,20 +249,6 @@ def test_reading_an_empty_root_creates_nothing(paths: Paths):
     assert not paths.root.exists()
 
 
-def _open_and_finish(root: str, seed: int) -> None:
-    # Re-imported in a new process: fixtures are not at hand there.
-    from ablab.spec.experiment import Improvements
-    from ablab.spec.trial import Cell, Trial
-
-    paths = Paths(Path(root))
-    experiment = Experiment(name="a", improvements=Improvements(residual="gated"))
-    cell = Cell("residual=gated", "gated", {"improvements.residual": "gated"}, experiment)
-    trial = Trial(f"{seed:032x}", "s", cell, seed, "d4ta")
-    writer = MlflowStore(f"sqlite:///{paths.mlflow_db}", paths).open_run(trial)
-    writer.metrics(1, {"train/loss": 1.0})
-    writer.finish({"test/pearson": 0.1}, ())
-
-
 def test_a_database_left_half_made_by_a_killed_process_is_made_anew(paths: Paths, make_trial):
     unfinished = paths.mlflow_db.with_name("mlflow.db.new")
     unfinished.parent.mkdir(parents=True)
@@ -275,14 +260,10 @@ def test_a_database_left_half_made_by_a_killed_process_is_made_anew(paths: Paths
     assert not unfinished.exists()
 
 
-def test_four_processes_open_an_empty_root_at_once(paths: Paths):
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_open_and_finish, args=(str(paths.root), seed)) for seed in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(timeout=120)
-    assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
+def test_four_processes_open_an_empty_root_at_once(root: Path, paths: Paths):
+    command = [sys.executable, "-m", "tests.tracking.mlflow.opening", str(paths.root)]
+    workers = [subprocess.Popen([*command, str(seed)], cwd=root) for seed in range(4)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0, 0, 0]
     store = MlflowStore(f"sqlite:///{paths.mlflow_db}", paths)
     assert sorted(state.seed for state in store.states("s") if state.status == "finished") == [0, 1, 2, 3]
 
